@@ -1,0 +1,52 @@
+# Thin: CMake builds, tests/run tests. `make run` and `make test` are all a newcomer needs.
+
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[ch] \
+	tests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+RUN_FLAGS ?= --store sqlite:data/demo.db
+
+.PHONY: build run test test-asan test-tsan coverage format lint clean
+
+build:
+	@tests/install build
+	@mkdir -p build && cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build --target consultd -j $(JOBS)
+
+run: build
+	@mkdir -p data
+	@build/consultd --demo $(RUN_FLAGS)
+
+test:
+	@tests/install build test
+	@tests/run --jobs $(JOBS) release dev
+
+test-asan:
+	@tests/install build test
+	@tests/run --jobs $(JOBS) dev
+
+test-tsan:
+	@tests/install build test
+	@tests/run --jobs $(JOBS) tsan
+
+coverage:
+	@tests/install build test extra
+	@tests/run --jobs $(JOBS) coverage
+	@mkdir -p build/coverage/html
+	@gcovr --root . --object-directory build/coverage --filter protocol/ --filter storage/ \
+		--filter server/ --print-summary --html-details build/coverage/html/index.html
+	@echo "Line by line: build/coverage/html/index.html"
+
+format:
+	@tests/install extra
+	@clang-format -i $(SOURCES)
+
+lint:
+	@tests/install build extra
+	@tests/check_rooms
+	@clang-format --dry-run -Werror $(SOURCES)
+	@wc -l $(SOURCES) | awk '$$2 != "total" && $$1 > 700 { print $$2 ": " $$1 " lines, over 700"; bad = 1 } \
+		END { exit bad }'
+	@cmake --preset clang >/dev/null && cmake --build build/clang -j $(JOBS)
+
+clean:
+	@rm -rf build
