@@ -1,0 +1,306 @@
+/* The shapes of all records. One row per field: the order here is the order on the wire.
+ *
+ * What must hold: a stored record's first row is its `id`; a SECRET row is never written to a
+ * client (contract 1, Personal data); a VIEW row is never stored. */
+#include "protocol/records.h"
+
+#define ID_ROW(type) FIELD(type, id, "id", ALWAYS, 0, 0, "编号")
+#define CREATED_ROW(type) FIELD(type, created_at, "created_at", ALWAYS | REQUIRED, 0, 0, "创建时间")
+#define UPDATED_ROW(type) FIELD(type, updated_at, "updated_at", ALWAYS | REQUIRED, 0, 0, "修改时间")
+
+static const struct field user_fields[] = {
+    ID_ROW(user),
+    FIELD_FORMAT(user, open_id, "openId", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH, "用户微信id"),
+    FIELD_FORMAT(user, phone, "phone", 0, FORMAT_PHONE, 0, "手机号"),
+    CREATED_ROW(user),
+    UPDATED_ROW(user),
+};
+const struct shape user_shape = SHAPE(user, user_fields);
+
+static const struct field patient_fields[] = {
+    ID_ROW(patient),
+    FIELD(patient, user_id, "userId", 0, 0, 0, "用户id"),
+    FIELD_FORMAT(patient, phone, "phone", 0, FORMAT_PHONE, 0, "就诊人手机号"),
+    FIELD_CHOICE(patient, certificate_type, "certificateType", 0, "01|02|03|04|05|06",
+                 "证件类型 01身份证，02军人证，03户口本，04签证，05护照，06港澳通行证"),
+    FIELD(patient, certificate_no, "certificateNo", 0, 1, NAME_MAX_LENGTH, "证件号"),
+    FIELD(patient, name, "name", 0, 1, NAME_MAX_LENGTH, "姓名"),
+    FIELD(patient, birthday, "birthday", 0, 0, 10, "生日 YYYY-MM-DD"),
+    FIELD(patient, sex, "sex", 0, 0, 1, "性别 0-女，1-男"),
+    FIELD(patient, patient_id_no, "patientIdNo", 0, 0, NAME_MAX_LENGTH, "就诊卡号"),
+    CREATED_ROW(patient),
+    UPDATED_ROW(patient),
+    FIELD(patient, deleted_at, "deleted_at", 0, 0, 0, "删除时间"),
+};
+const struct shape patient_shape = SHAPE(patient, patient_fields);
+
+static const struct field department_fields[] = {
+    ID_ROW(department),
+    FIELD(department, name, "name", 0, 1, NAME_MAX_LENGTH, "科室名称"),
+    FIELD(department, weight, "weight", 0, 0, 0, "排序权重，大者在前"),
+    CREATED_ROW(department),
+    UPDATED_ROW(department),
+};
+const struct shape department_shape = SHAPE(department, department_fields);
+
+static const struct field doctor_fields[] = {
+    FIELD(doctor, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "医生id"),
+    FIELD_FORMAT(doctor, doctor_sn, "doctorSn", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH, "医生工号"),
+    FIELD(doctor, doctor_name, "doctorName", 0, 1, NAME_MAX_LENGTH, "医生姓名"),
+    FIELD(doctor, password, "password", SECRET, 0, 0, "口令散列"),
+    FIELD(doctor, open_id, "openId", SECRET, 0, 0, "医生微信id"),
+    FIELD(doctor, identifier, "identifier", 0, 0, 0, "云通信登录用户名"),
+    FIELD(doctor, department_id, "departmentId", 0, 0, 0, "科室id"),
+    FIELD(doctor, department_name, "departmentName", VIEW, 0, 0, "科室名称"),
+    FIELD(doctor, title, "title", 0, 0, NAME_MAX_LENGTH, "职称"),
+    FIELD(doctor, introduction, "introduction", MULTILINE, 0, TEXT_MAX_LENGTH, "简介"),
+    FIELD(doctor, image_and_text_open, "imageAndTextOpen", 0, 0, 0, "是否开通图文咨询"),
+    FIELD(doctor, image_and_text_price, "imageAndTextPrice", 0, 0, 0, "图文咨询价格，单位：分"),
+    FIELD(doctor, is_hot, "isHot", 0, 0, 0, "是否热门"),
+    FIELD(doctor, weight, "weight", 0, 0, 0, "排序权重，大者在前"),
+    FIELD(doctor, disabled, "disabled", SECRET, 0, 0, "是否停用"),
+    CREATED_ROW(doctor),
+    UPDATED_ROW(doctor),
+};
+const struct shape doctor_shape = SHAPE(doctor, doctor_fields);
+
+static const struct field reason_fields[] = {
+    ID_ROW(reason),
+    FIELD(reason, reason, "reason", 0, 1, NAME_MAX_LENGTH, "内容"),
+    FIELD(reason, weight, "weight", SECRET, 0, 0, "排序权重，大者在前"),
+    CREATED_ROW(reason),
+    UPDATED_ROW(reason),
+};
+const struct shape reason_shape = SHAPE(reason, reason_fields);
+
+static const struct field question_fields[] = {
+    ID_ROW(question),
+    FIELD(question, quesion, "quesion", 0, 1, TEXT_MAX_LENGTH, "内容"),
+    FIELD_CHOICE(question, type, "type", 0, "01|02", "01 打分评价，02 文字评价"),
+    FIELD(question, weight, "weight", SECRET, 0, 0, "排序权重，大者在前"),
+    CREATED_ROW(question),
+    UPDATED_ROW(question),
+};
+const struct shape question_shape = SHAPE(question, question_fields);
+
+static const struct field diagnosis_fields[] = {
+    FIELD(diagnosis, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "编号"),
+    FIELD(diagnosis, name, "name", 0, 1, NAME_MAX_LENGTH, "诊断名称"),
+    FIELD(diagnosis, code, "code", 0, 0, KEY_MAX_LENGTH, "诊断编码"),
+    CREATED_ROW(diagnosis),
+};
+const struct shape diagnosis_shape = SHAPE(diagnosis, diagnosis_fields);
+
+static const struct field chat_patient_fields[] = {
+    FIELD(chat_patient, patient_id, "patientId", ALWAYS, 0, 0, "就诊人id"),
+    FIELD(chat_patient, name, "name", ALWAYS, 0, 0, "就诊人姓名"),
+};
+static const struct shape chat_patient_shape = SHAPE(chat_patient, chat_patient_fields);
+
+static const struct field chat_doctor_fields[] = {
+    FIELD(chat_doctor, doctor_id, "doctorId", ALWAYS, 0, 0, "医生id"),
+    FIELD(chat_doctor, doctor_name, "doctorName", ALWAYS, 0, 0, "医生姓名"),
+};
+static const struct shape chat_doctor_shape = SHAPE(chat_doctor, chat_doctor_fields);
+
+static const struct field chat_system_fields[] = {
+    FIELD(chat_system, system_id, "systemId", ALWAYS, 0, 0, "系统用户id"),
+    FIELD(chat_system, code, "code", ALWAYS, 0, 0, "系统用户编码"),
+    FIELD(chat_system, name, "name", ALWAYS, 0, 0, "系统用户名称"),
+};
+static const struct shape chat_system_shape = SHAPE(chat_system, chat_system_fields);
+
+static const struct field chat_fields[] = {
+    ID_ROW(chat),
+    FIELD_CHOICE(chat, type, "type", 0, "01|02|03",
+                 "聊天类型 01：就诊人和医生，02：系统与用户，03：系统与医生"),
+    FIELD(chat, status, "status", 0, 0, 0, "是否可以交流"),
+    FIELD(chat, last_msg_content, "lastMsgContent", ALWAYS, 0, 0, "最后一条聊天消息展示"),
+    FIELD(chat, last_msg_time, "lastMsgTime", ALWAYS, 0, 0, "最后一条聊天消息发送时间"),
+    FIELD(chat, last_msg_id, "lastMsgId", SECRET, 0, 0, "最后展示的消息"),
+    FIELD(chat, user_id, "userId", SECRET, 0, 0, "用户id"),
+    FIELD(chat, patient_id, "patientId", SECRET, 0, 0, "就诊人id"),
+    FIELD(chat, doctor_id, "doctorId", SECRET, 0, 0, "医生id"),
+    FIELD(chat, patient_name, "patientName", SECRET, 0, 0, "就诊人姓名"),
+    FIELD(chat, doctor_name, "doctorName", SECRET, 0, 0, "医生姓名"),
+    FIELD(chat, open_consultation_id, "openConsultationId", SECRET, 0, 0, "未结束的订单"),
+    FIELD(chat, deadline, "deadline", 0, 0, 0, "本次咨询截止时间"),
+    FIELD(chat, last_seq, "lastSeq", 0, 0, 0, "最新消息的序号"),
+    FIELD(chat, user_total, "userTotal", SECRET, 0, 0, "发给用户的消息总数"),
+    FIELD(chat, doctor_total, "doctorTotal", SECRET, 0, 0, "发给医生的消息总数"),
+    FIELD(chat, user_read_total, "userReadTotal", SECRET, 0, 0, "用户已读总数"),
+    FIELD(chat, doctor_read_total, "doctorReadTotal", SECRET, 0, 0, "医生已读总数"),
+    FIELD(chat, user_read_seq, "userReadSeq", SECRET, 0, 0, "用户已读序号"),
+    FIELD(chat, doctor_read_seq, "doctorReadSeq", SECRET, 0, 0, "医生已读序号"),
+    FIELD(chat, rev, "rev", SECRET, 0, 0, "修改戳"),
+    CREATED_ROW(chat),
+    UPDATED_ROW(chat),
+    FIELD_OBJECT(chat, patient, "patient", VIEW, chat_patient_shape, "就诊人"),
+    FIELD_OBJECT(chat, doctor, "doctor", VIEW, chat_doctor_shape, "医生"),
+    FIELD_OBJECT(chat, system, "system", VIEW, chat_system_shape, "系统用户"),
+    FIELD(chat, unread, "unread", VIEW, 0, 0, "未读条数"),
+    FIELD(chat, read_seq, "readSeq", VIEW, 0, 0, "本方已读到的序号"),
+    FIELD(chat, peer_read_seq, "peerReadSeq", VIEW, 0, 0, "对方已读到的序号"),
+    FIELD(chat, consultation_id, "consultationId", VIEW, 0, 0, "未结束的订单id"),
+};
+const struct shape chat_shape = SHAPE(chat, chat_fields);
+
+static const struct field message_fields[] = {
+    ID_ROW(message),
+    FIELD(message, chat_id, "chatId", 0, 0, 0, "聊天id"),
+    FIELD(message, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD_CHOICE(message, type, "type", 0, "01|02|03|04|06",
+                 "01 图文，02 处方，03 检查，04 检验，06 咨询申明"),
+    FIELD(message, text, "text", MULTILINE, 0, TEXT_MAX_LENGTH, "文本，type 为 06 时是对象"),
+    FIELD_FORMAT(message, image, "image", 0, FORMAT_URL, URL_MAX_LENGTH, "图片消息网络地址"),
+    FIELD_FORMAT(message, audio, "audio", 0, FORMAT_URL, URL_MAX_LENGTH, "语音消息网络地址"),
+    FIELD_CHOICE(message, direction, "direction", 0,
+                 "user->doctor|doctor->user|system->user|system->doctor", "消息发送方向"),
+    FIELD(message, seq, "seq", 0, 0, 0, "聊天内序号，从 1 起连续"),
+    FIELD(message, client_msg_id, "clientMsgId", 0, 0, 0, "发送方给的去重编号"),
+    FIELD(message, is_retract, "isRetract", OMIT_FALSE, 0, 0, "是否撤回"),
+    FIELD(message, user_total, "userTotal", SECRET, 0, 0, "至此发给用户的消息数"),
+    FIELD(message, doctor_total, "doctorTotal", SECRET, 0, 0, "至此发给医生的消息数"),
+    FIELD(message, rev, "rev", SECRET, 0, 0, "修改戳"),
+    CREATED_ROW(message),
+    UPDATED_ROW(message),
+};
+const struct shape message_shape = SHAPE(message, message_fields);
+
+static const struct field consultation_fields[] = {
+    ID_ROW(consultation),
+    FIELD(consultation, consultation_no, "consultationNo", 0, 0, 0, "订单编号"),
+    FIELD(consultation, patient_id, "patientId", 0, 0, 0, "就诊人id"),
+    FIELD(consultation, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    FIELD(consultation, user_id, "userId", 0, 0, 0, "用户id"),
+    FIELD(consultation, chat_id, "chatId", 0, 0, 0, "聊天id"),
+    FIELD_LIST(consultation, images, "images", ALWAYS, FORMAT_URL, CONSULTATION_IMAGES_MAX,
+               URL_MAX_LENGTH, "咨询图片"),
+    FIELD(consultation, evaluated, "evaluated", 0, 0, 0, "是否已评价"),
+    FIELD(consultation, content, "content", MULTILINE, 1, TEXT_MAX_LENGTH, "咨询内容"),
+    FIELD_CHOICE(consultation, status, "status", 0, "01|02|03|04|05|06|07|08|09",
+                 "01：待支付，02：已取消，03：待执行，04：执行中，05：已过期未退款，"
+                 "06：待执行退款申请，07：已完成，08：过期已退款，09：待执行订单已退款"),
+    FIELD(consultation, consultation_reason, "consultationReason", 0, 1, NAME_MAX_LENGTH,
+          "问诊原因"),
+    FIELD(consultation, fee, "fee", 0, 0, 0, "咨询费用，单位：分"),
+    CREATED_ROW(consultation),
+    UPDATED_ROW(consultation),
+    FIELD(consultation, paid_at, "paid_at", 0, 0, 0, "支付时间"),
+    FIELD(consultation, deadline, "deadline", 0, 0, 0, "截止时间"),
+    FIELD(consultation, replies, "replies", SECRET, 0, 0, "医生未撤回的回复"),
+    FIELD(consultation, reply_count, "replyCount", SECRET, 0, 0, "医生未撤回的回复数"),
+    FIELD(consultation, start_seq, "startSeq", SECRET, 0, 0, "开始通知的序号"),
+    FIELD(consultation, disclaimer_seq, "disclaimerSeq", SECRET, 0, 0, "申明的序号"),
+    FIELD(consultation, end_seq, "endSeq", SECRET, 0, 0, "结束通知的序号"),
+    FIELD(consultation, start_user_total, "startUserTotal", SECRET, 0, 0, "开始前用户总数"),
+    FIELD(consultation, start_doctor_total, "startDoctorTotal", SECRET, 0, 0, "开始前医生总数"),
+    FIELD(consultation, disclaimer_user_total, "disclaimerUserTotal", SECRET, 0, 0,
+          "申明前用户总数"),
+    FIELD(consultation, disclaimer_doctor_total, "disclaimerDoctorTotal", SECRET, 0, 0,
+          "申明前医生总数"),
+    FIELD(consultation, end_user_total, "endUserTotal", SECRET, 0, 0, "结束前用户总数"),
+    FIELD(consultation, end_doctor_total, "endDoctorTotal", SECRET, 0, 0, "结束前医生总数"),
+    FIELD(consultation, unsettled, "unsettled", SECRET, 0, 0, "后续步骤未完成"),
+    FIELD(consultation, due, "due", SECRET, 0, 0, "系统下次处理时间"),
+    FIELD(consultation, rev, "rev", SECRET, 0, 0, "修改戳"),
+    FIELD(consultation, replies_left, "repliesLeft", VIEW, 0, 0, "医生剩余回复次数"),
+    FIELD_OBJECT(consultation, patient, "patient", VIEW | UNDERSCORE_ID, patient_shape, "就诊人"),
+    FIELD_OBJECT(consultation, doctor, "doctor", VIEW | UNDERSCORE_ID, doctor_shape, "医生"),
+};
+const struct shape consultation_shape = SHAPE(consultation, consultation_fields);
+
+static const struct field payment_fields[] = {
+    FIELD(payment, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "支付id"),
+    FIELD(payment, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD(payment, user_id, "userId", SECRET, 0, 0, "用户id"),
+    FIELD(payment, total_fee, "totalFee", 0, 0, 0, "支付金额，单位：分"),
+    FIELD(payment, out_trade_no, "outTradeNo", 0, 0, 0, "支付订单号"),
+    FIELD_CHOICE(payment, status, "status", 0, "WAIT_FOR_PAY|PAID|REFUNDING|REFUNDED|CLOSED",
+                 "支付状态"),
+    FIELD(payment, provider, "provider", SECRET, 0, 0, "支付渠道"),
+    FIELD(payment, transaction_id, "transactionId", SECRET, 0, 0, "渠道流水号"),
+    FIELD(payment, order_info, "orderInfo", 0, 0, 0, "前端用以吊起支付的信息"),
+    CREATED_ROW(payment),
+    UPDATED_ROW(payment),
+    FIELD(payment, paid_at, "paid_at", 0, 0, 0, "支付时间"),
+    FIELD(payment, refunded_at, "refunded_at", 0, 0, 0, "退款时间"),
+};
+const struct shape payment_shape = SHAPE(payment, payment_fields);
+
+static const struct field quick_reply_fields[] = {
+    FIELD(quick_reply, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "快捷回复id"),
+    FIELD(quick_reply, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    FIELD(quick_reply, title, "title", 0, 1, NAME_MAX_LENGTH, "标题"),
+    FIELD(quick_reply, content, "content", MULTILINE, 1, TEXT_MAX_LENGTH, "内容"),
+    FIELD(quick_reply, search, "search", SECRET, 0, 0, "搜索用文本"),
+    CREATED_ROW(quick_reply),
+    UPDATED_ROW(quick_reply),
+    FIELD(quick_reply, deleted_at, "deleted_at", SECRET, 0, 0, "删除时间"),
+};
+const struct shape quick_reply_shape = SHAPE(quick_reply, quick_reply_fields);
+
+static const struct field collection_entry_fields[] = {
+    FIELD(collection_entry, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "收藏id"),
+    FIELD(collection_entry, user_id, "userId", 0, 0, 0, "用户id"),
+    FIELD(collection_entry, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    CREATED_ROW(collection_entry),
+    UPDATED_ROW(collection_entry),
+    FIELD(collection_entry, deleted_at, "deleted_at", SECRET, 0, 0, "取消时间"),
+    FIELD_OBJECT(collection_entry, doctor, "doctor", VIEW | UNDERSCORE_ID, doctor_shape, "医生"),
+};
+const struct shape collection_entry_shape = SHAPE(collection_entry, collection_entry_fields);
+
+static const struct field removal_fields[] = {
+    FIELD(removal, n, "n", 0, 0, 0, "删除的条数"),
+    FIELD(removal, ok, "ok", 0, 0, 0, "1 表示成功"),
+};
+const struct shape removal_shape = SHAPE(removal, removal_fields);
+
+static const struct field store_info_fields[] = {
+    ID_ROW(store_info),
+    FIELD(store_info, store_id, "storeId", 0, 0, 0, "存储标识"),
+    FIELD(store_info, version, "version", 0, 0, 0, "结构版本"),
+    CREATED_ROW(store_info),
+};
+const struct shape store_info_shape = SHAPE(store_info, store_info_fields);
+
+static const struct field user_session_fields[] = {
+    FIELD(user_session, token, "token", ALWAYS, 0, 0, "用户登录凭证"),
+    FIELD(user_session, user_id, "userId", ALWAYS, 0, 0, "用户id"),
+    FIELD(user_session, usersig, "usersig", ALWAYS, 0, 0, "云通讯登录凭证"),
+    FIELD(user_session, identifier, "identifier", ALWAYS, 0, 0, "云通信登录用户名"),
+};
+const struct shape user_session_shape = SHAPE(user_session, user_session_fields);
+
+static const struct field doctor_session_fields[] = {
+    FIELD(doctor_session, token, "token", ALWAYS, 0, 0, "医生登录凭证"),
+    FIELD(doctor_session, doctor_id, "doctorId", ALWAYS, 0, 0, "医生id"),
+    FIELD(doctor_session, usersig, "usersig", ALWAYS, 0, 0, "云通讯登录凭证"),
+    FIELD(doctor_session, identifier, "identifier", ALWAYS, 0, 0, "云通信登录用户名"),
+    FIELD_OBJECT(doctor_session, doctor, "doctor", VIEW, doctor_shape, "医生"),
+};
+const struct shape doctor_session_shape = SHAPE(doctor_session, doctor_session_fields);
+
+static const struct field read_receipt_fields[] = {
+    FIELD(read_receipt, chat_id, "chatId", ALWAYS, 0, 0, "聊天id"),
+    FIELD(read_receipt, seq, "seq", 0, 0, 0, "已读到的序号"),
+    FIELD_CHOICE(read_receipt, side, "side", 0, "user|doctor", "哪一方"),
+    FIELD(read_receipt, unread, "unread", 0, 0, 0, "剩余未读条数"),
+};
+const struct shape read_receipt_shape = SHAPE(read_receipt, read_receipt_fields);
+
+static const struct field typing_fields[] = {
+    FIELD(typing, chat_id, "chatId", ALWAYS, 0, 0, "聊天id"),
+    FIELD_CHOICE(typing, side, "side", 0, "user|doctor", "哪一方"),
+};
+const struct shape typing_shape = SHAPE(typing, typing_fields);
+
+static const struct field connected_fields[] = {
+    FIELD(connected, user_id, "userId", 0, 0, 0, "用户id"),
+    FIELD(connected, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    FIELD(connected, cursor, "cursor", ALWAYS, 0, 0, "游标"),
+    FIELD(connected, resumed, "resumed", 0, 0, 0, "是否已补齐"),
+    FIELD(connected, ping_interval, "pingInterval", 0, 0, 0, "心跳间隔，秒"),
+};
+const struct shape connected_shape = SHAPE(connected, connected_fields);

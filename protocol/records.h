@@ -1,0 +1,265 @@
+/* Any thread. Every record that is stored or answered, and the limits of its fields.
+ *
+ * The shapes are in records.c; a stored record's first field is `id`. Field names on the wire
+ * and in the store are the document's; what is marked ＋ there is ours (contract 3). Texts point
+ * into the arena of the job that read them. */
+#ifndef CONSULTD_PROTOCOL_RECORDS_H
+#define CONSULTD_PROTOCOL_RECORDS_H
+
+#include "protocol/shape.h"
+
+/* Limits in code points (contract 1, Strings). */
+#define NAME_MAX_LENGTH 64
+#define TEXT_MAX_LENGTH 2000
+#define URL_MAX_LENGTH 1024
+#define KEY_MAX_LENGTH 64
+#define CONSULTATION_IMAGES_MAX 9
+
+struct user {
+    struct oid id; /* derived from openId: signing up twice makes one */
+    const char *open_id;
+    int64_t phone;
+    struct timestamp created_at, updated_at;
+};
+
+struct patient {
+    struct oid id;
+    struct oid user_id;
+    int64_t phone;
+    const char *certificate_type; /* 01 to 06 */
+    const char *certificate_no;
+    const char *name;
+    const char *birthday; /* YYYY-MM-DD */
+    int64_t sex;          /* 0 female, 1 male */
+    const char *patient_id_no;
+    struct timestamp created_at, updated_at, deleted_at;
+};
+
+struct department {
+    struct oid id;
+    const char *name;
+    int64_t weight;
+    struct timestamp created_at, updated_at;
+};
+
+struct doctor {
+    struct oid id; /* derived from doctorSn */
+    const char *doctor_sn;
+    const char *doctor_name;
+    const char *password; /* scrypt, as auth.c writes it */
+    const char *open_id;
+    const char *identifier; /* doctor-<doctorSn> */
+    struct oid department_id;
+    const char *department_name;
+    const char *title;
+    const char *introduction;
+    bool image_and_text_open;
+    int64_t image_and_text_price; /* in 分 */
+    bool is_hot;
+    int64_t weight;
+    bool disabled;
+    struct timestamp created_at, updated_at;
+};
+
+struct reason {
+    struct oid id;
+    const char *reason;
+    int64_t weight;
+    struct timestamp created_at, updated_at;
+};
+
+struct question {
+    struct oid id;
+    const char *quesion; /* the document's spelling */
+    const char *type;    /* 01 score, 02 text */
+    int64_t weight;
+    struct timestamp created_at, updated_at;
+};
+
+struct diagnosis {
+    struct oid id; /* derived from the code and name: importing twice makes one */
+    const char *name;
+    const char *code;
+    struct timestamp created_at;
+};
+
+struct chat_patient {
+    struct oid patient_id;
+    const char *name;
+};
+
+struct chat_doctor {
+    struct oid doctor_id;
+    const char *doctor_name;
+};
+
+struct chat_system {
+    struct oid system_id;
+    const char *code;
+    const char *name;
+};
+
+/* One conversation. Besides what the document shows it holds the gate of the conversation and
+ * its counters: sending is one conditional update of this record (gate open, not past the
+ * deadline) that takes the next seq. */
+struct chat {
+    struct oid id;    /* derived from the pair, the user or the doctor */
+    const char *type; /* 01 patient and doctor, 02 system and user, 03 system and doctor */
+    bool status;      /* whether messages may be sent: the order is 03 or 04 */
+    const char *last_msg_content;
+    struct timestamp last_msg_time;
+    struct oid last_msg_id;
+    struct oid user_id, patient_id, doctor_id;
+    const char *patient_name, *doctor_name;
+    struct oid open_consultation_id; /* the pair's order in 01, 03, 04 or 06 */
+    struct timestamp deadline;       /* of that order, once paid */
+    int64_t last_seq;                /* of the newest message */
+    /* Messages that count as unread for a side, in all, and up to what that side has read.
+     * All four only grow, so that unread = total - read_total never drifts. */
+    int64_t user_total, doctor_total;
+    int64_t user_read_total, doctor_read_total;
+    int64_t user_read_seq, doctor_read_seq;
+    int64_t rev; /* stamp of the last change, see cursor.h */
+    struct timestamp created_at, updated_at;
+    /* Views, filled for the side that asks. */
+    const struct chat_patient *patient;
+    const struct chat_doctor *doctor;
+    const struct chat_system *system;
+    int64_t unread;
+    int64_t read_seq;      /* what this side has read */
+    int64_t peer_read_seq; /* what the other side has read */
+    struct oid consultation_id; /* the open order, for this side's app */
+};
+
+struct message {
+    struct oid id; /* derived from clientMsgId or from what caused it, else random */
+    struct oid chat_id;
+    struct oid consultation_id;
+    const char *type; /* 01 text or image or audio, 02 … 04 documents, 06 notice */
+    struct message_text text;
+    const char *image;
+    const char *audio;
+    const char *direction; /* user->doctor, doctor->user, system->user, system->doctor */
+    int64_t seq;           /* 1, 2, 3 … in its chat */
+    const char *client_msg_id;
+    bool is_retract;
+    /* The chat's user_total and doctor_total with this message included: what makes `unread`
+     * one subtraction when a side says how far it has read. */
+    int64_t user_total, doctor_total;
+    int64_t rev;
+    struct timestamp created_at, updated_at;
+};
+
+struct consultation {
+    struct oid id;
+    const char *consultation_no; /* H0- and 16 of 0-9A-Z */
+    struct oid patient_id, doctor_id, user_id, chat_id;
+    struct text_list images;
+    bool evaluated;
+    const char *content;
+    const char *status; /* 01 … 09, document 10.1 */
+    const char *consultation_reason;
+    int64_t fee; /* in 分 */
+    struct timestamp created_at, updated_at;
+    struct timestamp paid_at;
+    struct timestamp deadline; /* paid_at + 48 h */
+    /* The doctor's live (not retracted) replies: at most reply_limit ids, and their number. */
+    struct oid_list replies;
+    int64_t reply_count;
+    /* The seqs that the messages of a move occupy, reserved once; 0 before. */
+    int64_t start_seq, disclaimer_seq, end_seq;
+    /* The chat's totals before those messages, so that they can be derived again. */
+    int64_t start_user_total, start_doctor_total;
+    int64_t disclaimer_user_total, disclaimer_doctor_total;
+    int64_t end_user_total, end_doctor_total;
+    bool unsettled;       /* the consequences of the last move are not all written yet */
+    struct timestamp due; /* when the system moves it next */
+    int64_t rev;
+    /* Views. */
+    int64_t replies_left;
+    const struct patient *patient;
+    const struct doctor *doctor;
+};
+
+struct payment {
+    struct oid id; /* derived from the order: one payment each */
+    struct oid consultation_id;
+    struct oid user_id;
+    int64_t total_fee; /* in 分 */
+    const char *out_trade_no;
+    const char *status; /* WAIT_FOR_PAY, PAID, REFUNDING, REFUNDED, CLOSED */
+    const char *provider;
+    const char *transaction_id; /* the provider's */
+    const char *order_info;     /* what the app hands to the provider's SDK, JSON text */
+    struct timestamp created_at, updated_at, paid_at, refunded_at;
+};
+
+struct quick_reply { /* document 7 */
+    struct oid id;
+    struct oid doctor_id;
+    const char *title;
+    const char *content;
+    const char *search; /* title and content, what a keyword is looked for in */
+    struct timestamp created_at, updated_at, deleted_at;
+};
+
+struct collection_entry { /* document 9: a doctor that a user has collected */
+    struct oid id;        /* derived from the pair */
+    struct oid user_id, doctor_id;
+    struct timestamp created_at, updated_at, deleted_at;
+    const struct doctor *doctor; /* view */
+};
+
+struct removal { /* document 9.3 */
+    int64_t n, ok;
+};
+
+/* What the store says about itself; one record. */
+struct store_info {
+    struct oid id;        /* always the same */
+    const char *store_id; /* 16 hex digits made once: cursors of another store are not known */
+    int64_t version;      /* of the schema */
+    struct timestamp created_at;
+};
+
+/* What sign-ins answer. */
+struct user_session { /* document 1.2 */
+    const char *token;
+    struct oid user_id;
+    const char *usersig;
+    const char *identifier;
+};
+
+struct doctor_session {
+    const char *token;
+    struct oid doctor_id;
+    const char *usersig;
+    const char *identifier;
+    const struct doctor *doctor;
+};
+
+struct read_receipt { /* ＋ chat.read */
+    struct oid chat_id;
+    int64_t seq;
+    const char *side; /* user, doctor */
+    int64_t unread;   /* only to the reading account */
+};
+
+struct typing { /* ＋ typing */
+    struct oid chat_id;
+    const char *side;
+};
+
+struct connected { /* ＋ answer to connect */
+    struct oid user_id, doctor_id;
+    const char *cursor;
+    bool resumed;
+    int64_t ping_interval; /* seconds */
+};
+
+extern const struct shape user_shape, patient_shape, department_shape, doctor_shape, reason_shape,
+    question_shape, diagnosis_shape, chat_shape, message_shape, consultation_shape, payment_shape,
+    quick_reply_shape, collection_entry_shape, removal_shape, store_info_shape, user_session_shape, doctor_session_shape, read_receipt_shape, typing_shape,
+    connected_shape;
+
+#endif

@@ -1,0 +1,150 @@
+/* Any thread. Every request body, one struct each; the shapes with their limits are in
+ * requests.c. What is absent and has a default is filled by the handler. */
+#ifndef CONSULTD_PROTOCOL_REQUESTS_H
+#define CONSULTD_PROTOCOL_REQUESTS_H
+
+#include "protocol/records.h"
+
+struct nothing { /* `{}`, and the reply without data */
+    bool unused;
+};
+
+struct user_signup { /* 1.1 */
+    const char *open_id;
+    int64_t phone;
+};
+
+struct user_signin { /* 1.2 */
+    const char *open_id;
+};
+
+struct doctor_signin { /* ＋ */
+    const char *doctor_sn;
+    const char *password;
+};
+
+struct doctor_filter { /* ＋ /api/doctor/list */
+    struct oid department_id;
+    const char *keyword;
+    int64_t skip, limit;
+};
+
+struct by_id { /* 2.2, 2.4, 8.3, 8.6, ＋ /api/doctor/detail */
+    struct oid id;
+};
+
+struct patient_create { /* 2.1 */
+    struct oid user_id;
+    int64_t phone;
+    const char *certificate_type;
+    const char *certificate_no;
+    const char *name;
+    const char *birthday;
+    int64_t sex;
+    const char *patient_id_no;
+};
+
+struct by_user { /* 2.3, 8.1 */
+    struct oid user_id;
+};
+
+struct by_doctor { /* 8.2 */
+    struct oid doctor_id;
+};
+
+struct patient_bindcard { /* 2.5 */
+    struct oid id;
+    const char *patient_id_no;
+};
+
+struct message_filter { /* 8.4 */
+    struct oid chat_id;
+    int64_t skip, limit;
+    int64_t before_seq;
+};
+
+struct message_create { /* 8.5 */
+    struct oid chat_id;
+    struct oid consultation_id;
+    const char *type;
+    const char *direction;
+    const char *client_msg_id;
+    const char *text;
+    const char *image;
+    const char *audio;
+};
+
+struct chat_read { /* ＋ */
+    struct oid chat_id;
+    int64_t seq;
+};
+
+struct by_chat { /* ＋ typing */
+    struct oid chat_id;
+};
+
+struct consultation_create { /* 10.1 */
+    const char *content;
+    struct oid patient_id;
+    struct oid doctor_id;
+    const char *consultation_reason;
+    struct text_list images;
+};
+
+struct consultation_update { /* 10.2 */
+    struct oid consultation_id;
+    const char *status;
+};
+
+struct consultation_filter { /* 10.3 */
+    struct oid consultation_id;
+    struct oid doctor_id;
+    struct oid patient_id;
+    const char *status;
+    int64_t skip, limit;
+};
+
+struct by_consultation { /* 10.4, 10.5 */
+    struct oid consultation_id;
+};
+
+struct quick_reply_create { /* 7.1 */
+    struct oid doctor_id;
+    const char *title;
+    const char *content;
+};
+
+struct quick_reply_filter { /* 7.3 */
+    struct oid doctor_id;
+    const char *keyword;
+    int64_t skip, limit;
+};
+
+struct collection_create { /* 9.1 */
+    struct oid user_id;
+    struct oid doctor_id;
+};
+
+struct diagnosis_filter { /* 11.1 */
+    const char *keyword;
+    int64_t skip, limit;
+};
+
+struct sandbox_pay { /* ＋ */
+    const char *out_trade_no;
+};
+
+struct socket_connect { /* ＋ connect */
+    const char *token;
+    const char *cursor;
+};
+
+extern const struct shape nothing_shape, user_signup_shape, user_signin_shape,
+    doctor_signin_shape, doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape,
+    by_doctor_shape, patient_bindcard_shape, message_filter_shape, message_create_shape,
+    chat_read_shape, by_chat_shape, consultation_create_shape, consultation_update_shape,
+    consultation_filter_shape, by_consultation_shape, sandbox_pay_shape, socket_connect_shape,
+    quick_reply_create_shape, quick_reply_filter_shape, collection_create_shape,
+    diagnosis_filter_shape;
+
+#endif

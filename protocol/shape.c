@@ -1,0 +1,61 @@
+/* What every reader of a shape shares: finding a row, and what counts as absent.
+ *
+ * Shapes are constant tables, so any thread may use them. A member is read through a pointer of
+ * its own C type; only objects, whose types are not known here, are read by memcpy. */
+#include "protocol/shape.h"
+
+#include <assert.h>
+#include <string.h>
+
+const struct field *shape_field(const struct shape *shape, size_t offset)
+{
+    const struct field *found = NULL;
+    for (size_t i = 0; i < shape->count && found == NULL; i++) {
+        if (shape->fields[i].offset == offset) {
+            found = &shape->fields[i];
+        }
+    }
+    assert(found != NULL);
+    return found;
+}
+
+static bool message_text_is_absent(const struct message_text *text)
+{
+    return !text->is_notice && text->plain == NULL;
+}
+
+static bool pointer_is_null(const void *member)
+{
+    const void *pointer;
+    memcpy(&pointer, member, sizeof(pointer));
+    return pointer == NULL;
+}
+
+bool field_is_absent(const struct field *field, const void *record)
+{
+    const void *member = (const char *)record + field->offset;
+    switch (field->kind) {
+    case KIND_OID:
+        return oid_is_none(*(const struct oid *)member);
+    case KIND_TEXT:
+        return *(const char *const *)member == NULL;
+    case KIND_NUMBER:
+        return *(const int64_t *)member == NUMBER_ABSENT;
+    case KIND_BOOL:
+        return false;
+    case KIND_TIME:
+        return ((const struct timestamp *)member)->ms == 0;
+    case KIND_TEXT_LIST:
+        return ((const struct text_list *)member)->count == 0;
+    case KIND_OID_LIST:
+        return ((const struct oid_list *)member)->count == 0;
+    case KIND_MESSAGE_TEXT:
+        return message_text_is_absent(member);
+    case KIND_OBJECT:
+        return pointer_is_null(member);
+    case KIND_OBJECT_LIST:
+        return ((const struct object_list *)member)->count == 0;
+    }
+    assert(false); /* a row of no known kind */
+    return false;
+}
