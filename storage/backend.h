@@ -1,0 +1,60 @@
+/* Worker only. What a backend fills in. store.c checks arguments and forwards; see store.h for
+ * what each function promises. Adding a backend: one file that fills struct store_ops, one row
+ * in store.c. */
+#ifndef CONSULTD_STORAGE_BACKEND_H
+#define CONSULTD_STORAGE_BACKEND_H
+
+#include "storage/record.h"
+#include "storage/store.h"
+
+#include <inttypes.h>
+
+/* The version of the stored form. A store that says a greater one is refused. */
+#define STORE_VERSION 1
+#define STORE_NEWER_SENTENCE                                                                       \
+    "the store was written by a newer consultd (store version %" PRId64 ", this one knows %d)"
+
+struct store_ops {
+    const char *scheme; /* of the URL, e.g. "sqlite:" */
+    enum err (*open)(const struct store_settings *settings, struct store **out, char why[256]);
+    void (*close)(struct store *store);
+    enum err (*session_open)(struct store *store, bool writes, struct store_session **out);
+    void (*session_close)(struct store_session *session);
+    enum err (*begin)(struct store_session *session);
+    enum err (*commit)(struct store_session *session);
+    void (*abandon)(struct store_session *session);
+    enum err (*mark)(struct store_session *session);
+    enum err (*undo)(struct store_session *session);
+    enum err (*insert)(struct store_session *session, enum collection collection,
+                       const void *record);
+    enum err (*insert_many)(struct store_session *session, enum collection collection,
+                            const void *records, size_t count);
+    enum err (*find)(struct store_session *session, struct arena *arena, enum collection collection,
+                     const struct query *query, struct object_list *out);
+    enum err (*count)(struct store_session *session, enum collection collection,
+                      const struct query *query, int64_t *out);
+    enum err (*update)(struct store_session *session, struct arena *arena,
+                       enum collection collection, struct oid id,
+                       const struct condition *conditions, size_t condition_count,
+                       const struct change *changes, size_t change_count, void *after);
+    enum err (*ping)(struct store_session *session);
+};
+
+/* The common head of every backend's store and session: the first member of both. */
+struct store {
+    const struct store_ops *ops;
+    bool ordered;
+    int writers_max;
+    char store_id[17];
+    int64_t newest_rev;
+};
+
+struct store_session {
+    const struct store_ops *ops;
+    struct store *store;
+    char trouble[STORE_TROUBLE_BYTES]; /* see store_trouble */
+};
+
+extern const struct store_ops sqlite_ops, mongo_ops;
+
+#endif

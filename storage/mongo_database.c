@@ -1,0 +1,240 @@
+/* Opening a MongoDB database: what the operator's URL may say, and what is decided here.
+ *
+ * The URL names hosts, replica set, credentials, TLS and the database (default `consultd`). What
+ * the server promises its callers is not the URL's to change: writes are acknowledged by a
+ * majority and journaled, reads go to the primary, and the waits are cut so that one operation,
+ * with the one retry of the driver or of mongo.c, ends within settings.timeout_ms:
+ *
+ *     choose a server   1/5
+ *     connect           1/10, twice
+ *     send and answer   3/10, twice
+ *
+ * After an error the driver looks at a server again no sooner than half a second later: with a
+ * timeout under 3 s there is no time for the repeat. A primary that is being elected may take
+ * longer than all of it; then callers are told ERR_STORE and try again.
+ *
+ * retryWrites is left to the driver's default: it numbers a write only where the server keeps
+ * such numbers (replica sets and sharded clusters of MongoDB), so that a standalone or compatible
+ * server is never sent one. `retryWrites=false` in the URL turns it off.
+ *
+ * Indexes are made by name; making one that is there already does nothing. Two nodes that open an
+ * empty database at once may get in each other's way, so that it is tried a few times. Collections
+ * come into being with the first insert. */
+#include "storage/mongo_database.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DATABASE_DEFAULT "consultd"
+#define INDEX_ATTEMPTS 4
+
+/* ---- The driver --------------------------------------------------------------------------- */
+
+/* The driver's log may hold documents, which are personal data: what matters of an error reaches
+ * the caller as store_trouble. */
+static void log_nothing(mongoc_log_level_t level, const char *domain, const char *message,
+                        void *user_data)
+{
+    (void)level;
+    (void)domain;
+    (void)message;
+    (void)user_data;
+}
+
+static void driver_start(void)
+{
+    mongoc_log_set_handler(log_nothing, NULL);
+    mongoc_init();
+    atexit(mongoc_cleanup); /* once for good: it cannot be started again */
+}
+
+void mongo_describe(const bson_error_t *error, char *text, size_t bytes)
+{
+    /* Errors of these kinds are the driver's own sentences, with hosts in them but no values. */
+    const bool is_own = error->domain == MONGOC_ERROR_STREAM ||
+                        error->domain == MONGOC_ERROR_SERVER_SELECTION ||
+                        error->domain == MONGOC_ERROR_CLIENT;
+    const int length = snprintf(text, bytes, "mongodb error %u/%u", error->domain, error->code);
+    if (is_own && length > 0 && (size_t)length < bytes) {
+        const size_t room = bytes - (size_t)length;
+        snprintf(text + length, room, ": %.*s", (int)room, error->message);
+    }
+}
+
+/* ---- The URL ------------------------------------------------------------------------------ */
+
+static void set_waits(mongoc_uri_t *uri, const struct store_settings *settings)
+{
+    const int32_t timeout = (int32_t)settings->timeout_ms;
+    const struct {
+        const char *option;
+        int32_t value;
+    } options[] = {
+        {MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout / 5},
+        {MONGOC_URI_CONNECTTIMEOUTMS, timeout / 10},
+        {MONGOC_URI_SOCKETTIMEOUTMS, timeout * 3 / 10},
+        {MONGOC_URI_WAITQUEUETIMEOUTMS, timeout / 5},
+        {MONGOC_URI_MAXPOOLSIZE, (int32_t)settings->pool_size},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        const int32_t value = options[i].value > 0 ? options[i].value : 1;
+        const bool is_set = mongoc_uri_set_option_as_int32(uri, options[i].option, value);
+        assert(is_set);
+        (void)is_set;
+    }
+    if (mongoc_uri_get_appname(uri) == NULL) {
+        mongoc_uri_set_appname(uri, "consultd");
+    }
+}
+
+static void set_promises(mongoc_uri_t *uri, const struct store_settings *settings)
+{
+    mongoc_write_concern_t *concern = mongoc_write_concern_new();
+    mongoc_write_concern_set_wmajority(concern, (int32_t)(settings->timeout_ms / 4));
+    mongoc_write_concern_set_journal(concern, true);
+    mongoc_uri_set_write_concern(uri, concern);
+    mongoc_write_concern_destroy(concern);
+    mongoc_read_prefs_t *primary = mongoc_read_prefs_new(MONGOC_READ_PRIMARY);
+    mongoc_uri_set_read_prefs_t(uri, primary);
+    mongoc_read_prefs_destroy(primary);
+}
+
+static enum err read_url(struct mongo_database *database, const struct store_settings *settings,
+                         char why[256])
+{
+    assert(settings->timeout_ms > 0 && settings->timeout_ms <= INT32_MAX / 3);
+    assert(settings->pool_size > 0 && settings->pool_size <= INT32_MAX);
+    bson_error_t error;
+    database->uri = mongoc_uri_new_with_error(settings->url, &error);
+    if (database->uri == NULL) { /* the error's text may quote the URL, and the password in it */
+        snprintf(why, 256, "the store's URL is not a valid mongodb:// URL");
+        return ERR_STORE;
+    }
+    const char *name = mongoc_uri_get_database(database->uri);
+    const int length = snprintf(database->name, sizeof(database->name), "%s",
+                                name == NULL || name[0] == '\0' ? DATABASE_DEFAULT : name);
+    if (length >= (int)sizeof(database->name)) {
+        snprintf(why, 256, "the name of the database in the store's URL is too long");
+        return ERR_STORE;
+    }
+    set_waits(database->uri, settings);
+    set_promises(database->uri, settings);
+    return ERR_OK;
+}
+
+/* ---- Indexes ------------------------------------------------------------------------------ */
+
+static void add_index(bson_t *out, const struct index_row *index)
+{
+    const struct shape *shape = collection_row(index->collection)->shape;
+    bson_t key;
+    BSON_APPEND_DOCUMENT_BEGIN(out, "key", &key);
+    for (size_t i = 0; i < index->count; i++) {
+        BSON_APPEND_INT32(&key, shape_bson_name(shape, shape_field(shape, index->offsets[i])), 1);
+    }
+    bson_append_document_end(out, &key);
+    BSON_APPEND_UTF8(out, "name", index->name);
+    if (index->unique) {
+        BSON_APPEND_BOOL(out, "unique", true);
+    }
+}
+
+/* {createIndexes: collection, indexes: […]}; false when the collection has none. */
+static bool indexes_command(bson_t *command, enum collection collection)
+{
+    size_t count = 0;
+    uint32_t used = 0;
+    const struct index_row *indexes = index_rows(&count);
+    bson_t array, item;
+    char buffer[16];
+    const char *name = NULL;
+    BSON_APPEND_UTF8(command, "createIndexes", collection_row(collection)->name);
+    BSON_APPEND_ARRAY_BEGIN(command, "indexes", &array);
+    for (size_t i = 0; i < count; i++) {
+        if (indexes[i].collection == collection) {
+            bson_uint32_to_string(used++, &name, buffer, sizeof(buffer));
+            BSON_APPEND_DOCUMENT_BEGIN(&array, name, &item);
+            add_index(&item, &indexes[i]);
+            bson_append_document_end(&array, &item);
+        }
+    }
+    bson_append_array_end(command, &array);
+    return used > 0;
+}
+
+static enum err indexes_make(mongoc_client_t *client, const struct mongo_database *database,
+                             enum collection collection, char why[256])
+{
+    bson_t command = BSON_INITIALIZER;
+    bson_error_t error = {0};
+    bool is_done = !indexes_command(&command, collection);
+    for (int i = 0; i < INDEX_ATTEMPTS && !is_done; i++) {
+        is_done =
+            mongoc_client_command_simple(client, database->name, &command, NULL, NULL, &error);
+        if (error.domain != MONGOC_ERROR_SERVER) {
+            break; /* not one node in another's way: no answer */
+        }
+    }
+    bson_destroy(&command);
+    if (!is_done) {
+        char described[200];
+        mongo_describe(&error, described, sizeof(described));
+        snprintf(why, 256, "cannot make indexes (%s): %s", collection_row(collection)->name,
+                 described);
+        return ERR_STORE;
+    }
+    return ERR_OK;
+}
+
+static enum err prepare(struct mongo_database *database, char why[256])
+{
+    mongoc_client_t *client = mongoc_client_pool_pop(database->pool);
+    if (client == NULL) {
+        snprintf(why, 256, "no connection to MongoDB is free");
+        return ERR_STORE;
+    }
+    enum err err = ERR_OK;
+    for (int i = 0; i < COLLECTION_COUNT && err == ERR_OK; i++) {
+        err = indexes_make(client, database, (enum collection)i, why);
+    }
+    mongoc_client_pool_push(database->pool, client);
+    return err;
+}
+
+enum err mongo_database_open(struct mongo_database *database, const struct store_settings *settings,
+                             char why[256])
+{
+    static pthread_once_t driver = PTHREAD_ONCE_INIT;
+    pthread_once(&driver, driver_start);
+    *database = (struct mongo_database){.uri = NULL};
+    enum err err = read_url(database, settings, why);
+    if (err == ERR_OK) {
+        bson_error_t error = {0};
+        database->pool = mongoc_client_pool_new_with_error(database->uri, &error);
+        if (database->pool == NULL) {
+            mongo_describe(&error, why, 256);
+            err = ERR_STORE;
+        }
+    }
+    if (err == ERR_OK) {
+        mongoc_client_pool_set_error_api(database->pool, MONGOC_ERROR_API_VERSION_2);
+        err = prepare(database, why);
+    }
+    if (err != ERR_OK) {
+        mongo_database_close(database);
+    }
+    return err;
+}
+
+void mongo_database_close(struct mongo_database *database)
+{
+    if (database->pool != NULL) {
+        mongoc_client_pool_destroy(database->pool);
+        database->pool = NULL;
+    }
+    mongoc_uri_destroy(database->uri);
+    database->uri = NULL;
+}

@@ -1,0 +1,42 @@
+/* Records as the backends see them: which fields count, what an empty one is, and arrays of them.
+ *
+ * An array grows by doubling in the job's arena; what it grew out of stays there until the job is
+ * over, which is at most as much again. */
+#include "storage/record.h"
+
+#include <string.h>
+
+#define ROWS_FIRST_ROOM 16
+
+bool field_is_stored(const struct field *field)
+{
+    return (field->flags & VIEW) == 0 && field->kind != KIND_OBJECT &&
+           field->kind != KIND_OBJECT_LIST;
+}
+
+void record_clear(const struct shape *shape, void *record)
+{
+    memset(record, 0, shape->size);
+    for (size_t i = 0; i < shape->count; i++) {
+        if (shape->fields[i].kind == KIND_NUMBER) {
+            *(int64_t *)(void *)((char *)record + shape->fields[i].offset) = NUMBER_ABSENT;
+        }
+    }
+}
+
+void *record_rows_add(struct record_rows *rows)
+{
+    const size_t size = rows->shape->size;
+    if (rows->count == rows->room) {
+        const size_t room = rows->room == 0 ? ROWS_FIRST_ROOM : rows->room * 2;
+        char *items = arena_array(rows->arena, room, size);
+        if (rows->count > 0) {
+            memcpy(items, rows->items, rows->count * size);
+        }
+        rows->items = items;
+        rows->room = room;
+    }
+    void *record = rows->items + rows->count++ * size;
+    record_clear(rows->shape, record);
+    return record;
+}

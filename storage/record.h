@@ -1,0 +1,25 @@
+/* Worker only. What both backends do with a record besides storing it. */
+#ifndef CONSULTD_STORAGE_RECORD_H
+#define CONSULTD_STORAGE_RECORD_H
+
+#include "protocol/shape.h"
+
+/* Whether the field is stored: everything but views and objects. */
+bool field_is_stored(const struct field *field);
+
+/* Makes every field of the record absent (a bool false, a number NUMBER_ABSENT): what a reader
+ * starts from, so that fields that are not stored, views too, count as not given. */
+void record_clear(const struct shape *shape, void *record);
+
+/* A growing array of records in an arena. */
+struct record_rows {
+    struct arena *arena;
+    const struct shape *shape;
+    char *items;
+    size_t count, room;
+};
+
+/* Returns a cleared record at the end of the array; valid until the next call. */
+void *record_rows_add(struct record_rows *rows);
+
+#endif

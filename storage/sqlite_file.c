@@ -1,0 +1,234 @@
+/* A SQLite file: who may open it, and how a connection to it is set up.
+ *
+ * One process per file. Readers and writers of one process are ordered by its lanes; a second
+ * server on the same file would hand out stamps that go back in time. So the opener holds an
+ * exclusive flock on PATH.lock, a file of its own because SQLite's locks on the database itself
+ * are released whenever any descriptor of it is closed. The lock file is never removed: removing
+ * it would let two processes lock two files of the same name. The kernel drops the lock with the
+ * process, so a killed server leaves nothing in the way.
+ *
+ * The files are made readable by their owner alone, as they hold personal data; SQLite gives -wal
+ * and -shm the same mode.
+ *
+ * A connection uses WAL with synchronous=FULL: COMMIT returns after the log is on disk. Reading
+ * sessions are query_only. A store in memory is one named memdb, shared by the connections of this
+ * process and gone with the last one: the same code runs over it, only that a reader waits while a
+ * run that has written is open. */
+#include "storage/sqlite_file.h"
+
+#include "protocol/memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SCHEME "sqlite:"
+
+static char *text_copy(const char *text)
+{
+    const size_t bytes = strlen(text) + 1;
+    return memcpy(memory_resize(NULL, bytes), text, bytes);
+}
+
+/* ---- The lock and the file ---------------------------------------------------------------- */
+
+static enum err lock_take(struct sqlite_file *file, char why[256])
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof(path), "%s.lock", file->name) >= (int)sizeof(path)) {
+        snprintf(why, 256, "the path of the store is too long");
+        return ERR_STORE;
+    }
+    file->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file->lock < 0) {
+        snprintf(why, 256, "cannot open %.180s: %s", path, strerror(errno));
+        return ERR_STORE;
+    }
+    int rc;
+    do {
+        rc = flock(file->lock, LOCK_EX | LOCK_NB);
+    } while (rc != 0 && errno == EINTR);
+    if (rc == 0) {
+        return ERR_OK;
+    }
+    if (errno == EWOULDBLOCK) {
+        snprintf(why, 256, "another process uses it: %.150s is locked (one process per file)",
+                 path);
+    } else {
+        snprintf(why, 256, "cannot lock %.180s: %s", path, strerror(errno));
+    }
+    return ERR_STORE;
+}
+
+/* Syncs the folder of `path`, so that a file just made in it outlives a power cut. */
+static void sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        snprintf(folder, sizeof(folder), ".");
+    } else {
+        snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    }
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd); /* some file systems cannot; then there is nothing more to do */
+        close(fd);
+    }
+}
+
+/* Makes an empty file, which SQLite takes for an empty database, with a mode of our own. */
+static enum err file_make(const struct sqlite_file *file, char why[256])
+{
+    const int fd = open(file->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        close(fd);
+        sync_folder(file->name);
+        return ERR_OK;
+    }
+    if (errno == EEXIST) {
+        return ERR_OK;
+    }
+    snprintf(why, 256, "cannot make %.180s: %s", file->name, strerror(errno));
+    return ERR_STORE;
+}
+
+static enum err file_name(struct sqlite_file *file, const char *url, char why[256])
+{
+    const char *path = url + strlen(SCHEME);
+    if (*path == '\0') {
+        snprintf(why, 256, "the store's URL names no file: sqlite:PATH");
+        return ERR_STORE;
+    }
+    file->in_memory = strcmp(path, ":memory:") == 0;
+    if (!file->in_memory) {
+        file->name = text_copy(path);
+        return ERR_OK;
+    }
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        snprintf(why, 256, "the system gives no random numbers");
+        return ERR_STORE;
+    }
+    char name[64];
+    snprintf(name, sizeof(name), "file:/consultd-%016" PRIx64 "?vfs=memdb", random);
+    file->name = text_copy(name);
+    return ERR_OK;
+}
+
+/* ---- Connections -------------------------------------------------------------------------- */
+
+static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
+{
+    static const char common[] = "PRAGMA synchronous=FULL;"
+                                 "PRAGMA mmap_size=0;"
+                                 "PRAGMA temp_store=MEMORY;"
+                                 "PRAGMA cell_size_check=ON;"
+                                 "PRAGMA cache_size=-8192;"        /* 8 MiB */
+                                 "PRAGMA wal_autocheckpoint=4000;" /* pages of 4 KiB */
+                                 "PRAGMA journal_size_limit=67108864;";
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, file->timeout_ms);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    int rc = sqlite3_exec(db, common, NULL, NULL, NULL);
+    if (rc == SQLITE_OK && !writes) {
+        rc = sqlite3_exec(db, "PRAGMA query_only=ON", NULL, NULL, NULL);
+    }
+    return rc;
+}
+
+int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out)
+{
+    /* One thread at a time uses a connection, so SQLite's own mutexes are not needed. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    if (file->in_memory) {
+        flags |= SQLITE_OPEN_URI | SQLITE_OPEN_CREATE;
+    }
+    int rc = sqlite3_open_v2(file->name, out, flags, NULL);
+    if (rc == SQLITE_OK) {
+        rc = configure(file, *out, writes);
+    }
+    if (rc != SQLITE_OK) {
+        sqlite3_close(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+static int journal_mode_reader(void *is_wal, int columns, char **values, char **names)
+{
+    (void)names;
+    *(bool *)is_wal = columns == 1 && values[0] != NULL && strcmp(values[0], "wal") == 0;
+    return 0;
+}
+
+/* WAL is a property of the file: it is asked for once, by the first connection. */
+static enum err switch_to_wal(const struct sqlite_file *file, char why[256])
+{
+    bool is_wal = false;
+    const int rc =
+        sqlite3_exec(file->keeper, "PRAGMA journal_mode=WAL", journal_mode_reader, &is_wal, NULL);
+    if (rc != SQLITE_OK) {
+        snprintf(why, 256, "cannot open %.180s: %s", file->name, sqlite3_errmsg(file->keeper));
+        return ERR_STORE;
+    }
+    if (!is_wal && !file->in_memory) {
+        snprintf(why, 256, "%.120s: its file system cannot hold a WAL database", file->name);
+        return ERR_STORE;
+    }
+    return ERR_OK;
+}
+
+static enum err open_named(struct sqlite_file *file, char why[256])
+{
+    if (!file->in_memory) {
+        TRY(lock_take(file, why));
+        TRY(file_make(file, why));
+    }
+    const int rc = sqlite_file_connect(file, true, &file->keeper);
+    if (rc != SQLITE_OK) {
+        snprintf(why, 256, "cannot open %.180s: %s", file->name, sqlite3_errstr(rc));
+        return ERR_STORE;
+    }
+    TRY(switch_to_wal(file, why));
+    return sqlite_schema_make(file->keeper, why);
+}
+
+enum err sqlite_file_open(struct sqlite_file *file, const char *url, int64_t timeout_ms,
+                          char why[256])
+{
+    assert(timeout_ms > 0 && timeout_ms <= INT_MAX);
+    *file = (struct sqlite_file){.lock = -1, .timeout_ms = (int)timeout_ms};
+    enum err err = file_name(file, url, why);
+    if (err == ERR_OK) {
+        err = open_named(file, why);
+    }
+    if (err != ERR_OK) {
+        sqlite_file_close(file);
+    }
+    return err;
+}
+
+void sqlite_file_close(struct sqlite_file *file)
+{
+    sqlite3_close(file->keeper);
+    file->keeper = NULL;
+    if (file->lock >= 0) {
+        close(file->lock); /* after the database: nobody may enter before it is closed */
+        file->lock = -1;
+    }
+    free(file->name);
+    file->name = NULL;
+}

@@ -1,0 +1,449 @@
+/* The door of the storage room: picks the backend by the URL's scheme, checks arguments, forwards.
+ *
+ * What holds for every backend is done here once: our own mistakes (a comparison that its field's
+ * kind does not know, a record without id, one field changed twice) are asserted, an empty ONE_OF
+ * is answered without asking, reading one record is reading a list of at most one, and the record
+ * that names the store is made, checked and read through the very operations it is about.
+ *
+ * That record, store_info, has a fixed id: of several nodes that open an empty store at the same
+ * time one inserts it, the others are told ERR_DUPLICATE and read it.
+ *
+ * Worker only, but for opening and the getters, whose values never change after opening. */
+#include "storage/backend.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define CHANGES_MAX 64
+#define ONE_OF_MAX 16384
+#define DEFAULT_TIMEOUT_MS 10000
+#define DEFAULT_POOL_SIZE 16
+
+static const struct oid store_info_id = {{'s', 't', 'o', 'r', 'e', '_', 'i', 'n', 'f', 'o', 0, 1}};
+
+/* ---- Opening ------------------------------------------------------------------------------ */
+
+static const struct store_ops *const backends[] = {&sqlite_ops, &mongo_ops};
+
+static const struct store_ops *backend_of(const char *url)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(backends); i++) {
+        if (strncmp(url, backends[i]->scheme, strlen(backends[i]->scheme)) == 0) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}
+
+static bool make_store_id(char text[17])
+{
+    uint8_t bytes[8];
+    ssize_t got = -1;
+    do {
+        got = getrandom(bytes, sizeof(bytes), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof(bytes)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return true;
+}
+
+static enum err info_make(struct store_session *session)
+{
+    char id[17];
+    struct timespec now;
+    if (!make_store_id(id) || clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        return ERR_STORE;
+    }
+    const struct store_info info = {
+        .id = store_info_id,
+        .store_id = id,
+        .version = STORE_VERSION,
+        .created_at = {.ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000},
+    };
+    const enum err err = store_insert(session, COLLECTION_STORE_INFO, &info);
+    return err == ERR_DUPLICATE ? ERR_OK : err;
+}
+
+static enum err info_load(struct store_session *session, struct arena *arena, char why[256])
+{
+    struct store_info info;
+    enum err err = store_get(session, arena, COLLECTION_STORE_INFO, store_info_id, &info);
+    if (err == ERR_ABSENT) {
+        TRY(info_make(session));
+        err = store_get(session, arena, COLLECTION_STORE_INFO, store_info_id, &info);
+    }
+    if (err != ERR_OK) {
+        return err == ERR_ABSENT ? ERR_STORE : err;
+    }
+    if (info.version > STORE_VERSION) {
+        snprintf(why, 256, STORE_NEWER_SENTENCE, info.version, STORE_VERSION);
+        return ERR_STORE;
+    }
+    if (info.store_id == NULL || strlen(info.store_id) != 16) {
+        snprintf(why, 256, "the store's own record (store_info) is damaged: it has no storeId");
+        return ERR_STORE;
+    }
+    memcpy(session->store->store_id, info.store_id, 17);
+    return ERR_OK;
+}
+
+/* Both collections have an index on rev alone, so that this is two reads at the end of an index. */
+static enum err newest_rev_load(struct store_session *session, struct arena *arena)
+{
+    struct query query = {.sort = {SORT_DOWN(chat, rev)}, .limit = 1};
+    struct chat chat = {.rev = 0};
+    struct consultation consultation = {.rev = 0};
+    enum err err = store_find_one(session, arena, COLLECTION_CHATS, &query, &chat);
+    if (err != ERR_OK && err != ERR_ABSENT) {
+        return err;
+    }
+    query.sort[0] = (struct sort)SORT_DOWN(consultation, rev);
+    err = store_find_one(session, arena, COLLECTION_CONSULTATIONS, &query, &consultation);
+    if (err != ERR_OK && err != ERR_ABSENT) {
+        return err;
+    }
+    const int64_t newest = chat.rev > consultation.rev ? chat.rev : consultation.rev;
+    session->store->newest_rev = newest > 0 ? newest : 0; /* an absent rev is below 0 */
+    return ERR_OK;
+}
+
+static enum err store_introduce(struct store *store, char why[256])
+{
+    struct store_session *session = NULL;
+    TRY(store_session_open(store, true, &session));
+    struct arena *arena = arena_new(4096);
+    enum err err = info_load(session, arena, why);
+    if (err == ERR_OK) {
+        err = newest_rev_load(session, arena);
+    }
+    if (err != ERR_OK && why[0] == '\0') {
+        snprintf(why, 256, "the store cannot be read: %s", store_trouble(session));
+    }
+    arena_free(arena);
+    store_session_close(session);
+    return err;
+}
+
+enum err store_open(const struct store_settings *settings, struct store **out, char why[256])
+{
+    assert(settings->url != NULL);
+    *out = NULL;
+    why[0] = '\0';
+    const struct store_ops *ops = backend_of(settings->url);
+    if (ops == NULL) {
+        snprintf(why, 256, "the store's URL must start with sqlite: or mongodb://");
+        return ERR_STORE;
+    }
+    struct store_settings filled = *settings;
+    filled.timeout_ms = settings->timeout_ms > 0 ? settings->timeout_ms : DEFAULT_TIMEOUT_MS;
+    filled.pool_size = settings->pool_size > 0 ? settings->pool_size : DEFAULT_POOL_SIZE;
+    struct store *store = NULL;
+    TRY(ops->open(&filled, &store, why));
+    const enum err err = store_introduce(store, why);
+    if (err != ERR_OK) {
+        store_close(store);
+        if (why[0] == '\0') {
+            snprintf(why, 256, "the store does not answer");
+        }
+        return err;
+    }
+    *out = store;
+    return ERR_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL) {
+        store->ops->close(store);
+    }
+}
+
+bool store_is_ordered(const struct store *store)
+{
+    return store->ordered;
+}
+
+int store_writers_max(const struct store *store)
+{
+    return store->writers_max;
+}
+
+const char *store_id(const struct store *store)
+{
+    return store->store_id;
+}
+
+int64_t store_newest_rev(const struct store *store)
+{
+    return store->newest_rev;
+}
+
+enum err store_session_open(struct store *store, bool writes, struct store_session **out)
+{
+    *out = NULL;
+    return store->ops->session_open(store, writes, out);
+}
+
+void store_session_close(struct store_session *session)
+{
+    if (session != NULL) {
+        session->ops->session_close(session);
+    }
+}
+
+const struct store *store_of_session(const struct store_session *session)
+{
+    return session->store;
+}
+
+const char *store_trouble(const struct store_session *session)
+{
+    return session->trouble;
+}
+
+/* ---- Runs --------------------------------------------------------------------------------- */
+
+enum err store_begin(struct store_session *session)
+{
+    return session->ops->begin(session);
+}
+
+enum err store_commit(struct store_session *session)
+{
+    return session->ops->commit(session);
+}
+
+void store_abandon(struct store_session *session)
+{
+    session->ops->abandon(session);
+}
+
+enum err store_mark(struct store_session *session)
+{
+    return session->ops->mark(session);
+}
+
+enum err store_undo(struct store_session *session)
+{
+    return session->ops->undo(session);
+}
+
+enum err store_ping(struct store_session *session)
+{
+    return session->ops->ping(session);
+}
+
+/* ---- Checks of our own mistakes ----------------------------------------------------------- */
+
+static bool value_is_absent(const struct field *field, union value value)
+{
+    switch (field->kind) {
+    case KIND_OID:
+        return oid_is_none(value.oid);
+    case KIND_TEXT:
+        return value.text == NULL;
+    case KIND_NUMBER:
+        return value.number == NUMBER_ABSENT;
+    case KIND_TIME:
+        return value.time.ms == 0;
+    case KIND_TEXT_LIST:
+        return value.texts.count == 0;
+    default:
+        return false;
+    }
+}
+
+static bool kind_is_scalar(enum kind kind)
+{
+    return kind == KIND_OID || kind == KIND_TEXT || kind == KIND_NUMBER || kind == KIND_BOOL ||
+           kind == KIND_TIME;
+}
+
+static bool condition_is_sound(const struct shape *shape, const struct condition *condition)
+{
+    const struct field *field = shape_field(shape, condition->offset);
+    if (!field_is_stored(field)) {
+        return false;
+    }
+    const enum kind kind = field->kind;
+    const bool absent = value_is_absent(field, condition->value);
+    switch (condition->compare) {
+    case IS:
+    case IS_NOT:
+        return kind_is_scalar(kind);
+    case BELOW:
+    case AT_MOST:
+    case ABOVE:
+    case AT_LEAST:
+        return kind_is_scalar(kind) && kind != KIND_BOOL && !absent;
+    case ONE_OF:
+        return (kind == KIND_OID && condition->value.oids.count <= ONE_OF_MAX) ||
+               (kind == KIND_TEXT && condition->value.texts.count <= ONE_OF_MAX);
+    case ABSENT:
+        return kind != KIND_BOOL;
+    case HOLDS:
+    case LACKS:
+        return kind == KIND_OID_LIST && !oid_is_none(condition->value.oid);
+    case CONTAINS:
+        return kind == KIND_TEXT && !absent;
+    }
+    return false;
+}
+
+static void assert_conditions(enum collection collection, const struct condition *conditions,
+                              size_t count)
+{
+    const struct shape *shape = collection_row(collection)->shape;
+    assert(count <= CONDITIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert(condition_is_sound(shape, &conditions[i]));
+    }
+}
+
+static bool change_is_sound(const struct shape *shape, const struct change *change)
+{
+    const struct field *field = shape_field(shape, change->offset);
+    if (!field_is_stored(field) || field == &shape->fields[0]) {
+        return false;
+    }
+    switch (change->kind) {
+    case CHANGE_SET:
+        return kind_is_scalar(field->kind) || field->kind == KIND_TEXT_LIST;
+    case CHANGE_UNSET:
+        return true;
+    case CHANGE_INC:
+        return field->kind == KIND_NUMBER && change->value.number != NUMBER_ABSENT;
+    case CHANGE_MAX:
+        return (field->kind == KIND_NUMBER || field->kind == KIND_TIME) &&
+               !value_is_absent(field, change->value);
+    case CHANGE_PUSH:
+    case CHANGE_PULL:
+        return field->kind == KIND_OID_LIST && !oid_is_none(change->value.oid);
+    }
+    return false;
+}
+
+static void assert_changes(enum collection collection, const struct change *changes, size_t count)
+{
+    const struct shape *shape = collection_row(collection)->shape;
+    assert(count > 0 && count <= CHANGES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert(change_is_sound(shape, &changes[i]));
+        for (size_t j = 0; j < i; j++) {
+            assert(changes[i].offset != changes[j].offset);
+        }
+    }
+}
+
+static void assert_record(enum collection collection, const void *record)
+{
+    assert(!field_is_absent(&collection_row(collection)->shape->fields[0], record));
+}
+
+/* ---- Working ------------------------------------------------------------------------------ */
+
+/* An empty ONE_OF. */
+static bool matches_nothing(enum collection collection, const struct condition *conditions,
+                            size_t count)
+{
+    const struct shape *shape = collection_row(collection)->shape;
+    for (size_t i = 0; i < count; i++) {
+        const struct condition *condition = &conditions[i];
+        if (condition->compare == ONE_OF) {
+            const bool is_oid = shape_field(shape, condition->offset)->kind == KIND_OID;
+            const size_t items =
+                is_oid ? condition->value.oids.count : condition->value.texts.count;
+            if (items == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+enum err store_insert(struct store_session *session, enum collection collection, const void *record)
+{
+    assert_record(collection, record);
+    return session->ops->insert(session, collection, record);
+}
+
+enum err store_insert_many(struct store_session *session, enum collection collection,
+                           const void *records, size_t count)
+{
+    const size_t size = collection_row(collection)->shape->size;
+    for (size_t i = 0; i < count; i++) {
+        assert_record(collection, (const char *)records + i * size);
+    }
+    return count == 0 ? ERR_OK : session->ops->insert_many(session, collection, records, count);
+}
+
+enum err store_get(struct store_session *session, struct arena *arena, enum collection collection,
+                   struct oid id, void *record)
+{
+    const struct condition condition = {.offset =
+                                            collection_row(collection)->shape->fields[0].offset,
+                                        .compare = IS,
+                                        .value = {.oid = id}};
+    const struct query query = {.conditions = &condition, .condition_count = 1};
+    return store_find_one(session, arena, collection, &query, record);
+}
+
+enum err store_find(struct store_session *session, struct arena *arena, enum collection collection,
+                    const struct query *query, struct object_list *out)
+{
+    assert(query->skip >= 0 && query->limit >= 0);
+    assert(query->sort[0].used || !query->sort[1].used);
+    assert_conditions(collection, query->conditions, query->condition_count);
+    *out = (struct object_list){.items = NULL, .count = 0};
+    if (matches_nothing(collection, query->conditions, query->condition_count)) {
+        return ERR_OK;
+    }
+    return session->ops->find(session, arena, collection, query, out);
+}
+
+enum err store_find_one(struct store_session *session, struct arena *arena,
+                        enum collection collection, const struct query *query, void *record)
+{
+    struct query first = *query;
+    first.limit = 1;
+    struct object_list found;
+    TRY(store_find(session, arena, collection, &first, &found));
+    if (found.count == 0) {
+        return ERR_ABSENT;
+    }
+    memcpy(record, found.items, collection_row(collection)->shape->size);
+    return ERR_OK;
+}
+
+enum err store_count(struct store_session *session, enum collection collection,
+                     const struct query *query, int64_t *out)
+{
+    assert_conditions(collection, query->conditions, query->condition_count);
+    *out = 0;
+    if (matches_nothing(collection, query->conditions, query->condition_count)) {
+        return ERR_OK;
+    }
+    return session->ops->count(session, collection, query, out);
+}
+
+enum err store_update(struct store_session *session, struct arena *arena,
+                      enum collection collection, struct oid id, const struct condition *conditions,
+                      size_t condition_count, const struct change *changes, size_t change_count,
+                      void *after)
+{
+    assert_conditions(collection, conditions, condition_count);
+    assert_changes(collection, changes, change_count);
+    if (matches_nothing(collection, conditions, condition_count)) {
+        return ERR_ABSENT;
+    }
+    return session->ops->update(session, arena, collection, id, conditions, condition_count,
+                                changes, change_count, after);
+}

@@ -1,0 +1,275 @@
+/* Worker only. The storage interface: one narrow set of operations over shaped records, two
+ * backends (SQLite, MongoDB), chosen by URL. Contract 5.
+ *
+ * Records go in and come out as the structs of protocol/records.h; what is stored of them is
+ * what their shape does not mark as VIEW, and views are absent in what is read. An absent value
+ * (see shape.h) is not stored: to SET one is to unset, IS and IS_NOT with one ask whether the field
+ * is absent, and no other comparison may be given one. A bool that was never stored is false; an
+ * empty list is absent.
+ *
+ * There are no transactions across records for the caller to rely on: uniqueness comes from
+ * derived ids and unique indexes, and every change is one conditional update of one record. With
+ * SQLite the runner of jobs does wrap them (begin, mark, commit), so that a failed job leaves
+ * nothing and one sync serves many jobs; with MongoDB those calls do nothing and each operation is
+ * durable (majority, journaled) when it returns.
+ *
+ * Everything blocks, ten seconds at most (settings.timeout_ms), then ERR_STORE. All functions
+ * return ERR_OK or ERR_STORE, and those named below besides. A `struct store` may be shared; a
+ * `struct store_session` belongs to one thread at a time. */
+#ifndef CONSULTD_STORAGE_STORE_H
+#define CONSULTD_STORAGE_STORE_H
+
+#include "protocol/records.h"
+
+struct store;
+struct store_session;
+
+enum collection {
+#define COLLECTION(name, record, stored) COLLECTION_##name,
+#define INDEX(...)
+#include "storage/collections.def"
+#undef COLLECTION
+#undef INDEX
+    COLLECTION_COUNT
+};
+
+#define INDEX_MEMBERS_MAX 3
+#define CONDITIONS_MAX 12
+
+struct index_row {
+    enum collection collection;
+    const char *name;
+    bool unique;
+    size_t offsets[INDEX_MEMBERS_MAX]; /* of the members in the record */
+    size_t count;
+};
+
+struct collection_row {
+    const char *name; /* stored */
+    const struct shape *shape;
+};
+
+const struct collection_row *collection_row(enum collection collection);
+/* All indexes of all collections. */
+const struct index_row *index_rows(size_t *count);
+
+/* ---- Conditions, changes, queries --------------------------------------------------------- */
+
+enum compare {
+    IS,       /* equal */
+    IS_NOT,   /* different or absent */
+    BELOW,    /* < */
+    AT_MOST,  /* <= */
+    ABOVE,    /* > */
+    AT_LEAST, /* >= */
+    ONE_OF,   /* equal to one of a list; an empty list matches nothing */
+    ABSENT,   /* not stored */
+    HOLDS,    /* an id list that has this id */
+    LACKS,    /* an id list that has not (or is absent) */
+    CONTAINS  /* a text with this substring, taken literally; ASCII case is ignored */
+};
+
+/* A value of the kind of the field it is compared with or written to. */
+union value {
+    struct oid oid;
+    const char *text;
+    int64_t number;
+    bool boolean;
+    struct timestamp time;
+    struct text_list texts;
+    struct oid_list oids;
+};
+
+struct condition {
+    size_t offset; /* of the member */
+    enum compare compare;
+    union value value;
+};
+
+enum change_kind { CHANGE_SET, CHANGE_UNSET, CHANGE_INC, CHANGE_MAX, CHANGE_PUSH, CHANGE_PULL };
+
+struct change {
+    size_t offset;
+    enum change_kind kind;
+    union value value;
+};
+
+static inline union value value_of_oid(struct oid oid)
+{
+    return (union value){.oid = oid};
+}
+static inline union value value_of_text(const char *text)
+{
+    return (union value){.text = text};
+}
+static inline union value value_of_number(int64_t number)
+{
+    return (union value){.number = number};
+}
+static inline union value value_of_bool(bool boolean)
+{
+    return (union value){.boolean = boolean};
+}
+static inline union value value_of_time(struct timestamp time)
+{
+    return (union value){.time = time};
+}
+static inline union value value_of_texts(struct text_list texts)
+{
+    return (union value){.texts = texts};
+}
+static inline union value value_of_oids(struct oid_list oids)
+{
+    return (union value){.oids = oids};
+}
+
+/* Picks the maker of a value by the member's type: a value of another type does not compile. */
+#define VALUE_FOR(type, member)                                                                    \
+    _Generic(((struct type *)0)->member, struct oid: value_of_oid, const char *: value_of_text,    \
+             int64_t: value_of_number, bool: value_of_bool, struct timestamp: value_of_time,       \
+             struct text_list: value_of_texts, struct oid_list: value_of_oid)
+
+/* WHERE(chat, user_id, IS, id); WHERE(consultation, replies, HOLDS, reply_id). */
+#define WHERE(type, member, compare_, value_)                                                      \
+    ((struct condition){offsetof(struct type, member), compare_, VALUE_FOR(type, member)(value_)})
+#define WHERE_ABSENT(type, member)                                                                 \
+    ((struct condition){offsetof(struct type, member), ABSENT, {.number = 0}})
+/* WHERE_ONE_OF_IDS(patient, id, list), WHERE_ONE_OF_TEXTS(consultation, status, list). */
+#define WHERE_ONE_OF_IDS(type, member, list)                                                       \
+    ((struct condition){offsetof(struct type, member), ONE_OF, value_of_oids(list)})
+#define WHERE_ONE_OF_TEXTS(type, member, list)                                                     \
+    ((struct condition){offsetof(struct type, member), ONE_OF, value_of_texts(list)})
+
+#define SET(type, member, value_)                                                                  \
+    ((struct change){offsetof(struct type, member), CHANGE_SET, VALUE_FOR(type, member)(value_)})
+#define UNSET(type, member)                                                                        \
+    ((struct change){offsetof(struct type, member), CHANGE_UNSET, {.number = 0}})
+/* Adds to a number (an absent one counts as 0); returns nothing, see store_update's `after`. */
+#define INC(type, member, by)                                                                      \
+    ((struct change){offsetof(struct type, member), CHANGE_INC, value_of_number(by)})
+/* Sets the number or time if it is greater than what is stored (or that is absent). */
+#define MAX(type, member, value_)                                                                  \
+    ((struct change){offsetof(struct type, member), CHANGE_MAX, VALUE_FOR(type, member)(value_)})
+/* Appends an id to, or removes it from, an id list. */
+#define PUSH(type, member, oid_)                                                                   \
+    ((struct change){offsetof(struct type, member), CHANGE_PUSH, value_of_oid(oid_)})
+#define PULL(type, member, oid_)                                                                   \
+    ((struct change){offsetof(struct type, member), CHANGE_PULL, value_of_oid(oid_)})
+
+/* SORT_UP(message, seq), SORT_DOWN(chat, last_msg_time). Absent values count as smallest. */
+#define SORT_UP(type, member)                                                                      \
+    {                                                                                              \
+        offsetof(struct type, member), false, true                                                 \
+    }
+#define SORT_DOWN(type, member)                                                                    \
+    {                                                                                              \
+        offsetof(struct type, member), true, true                                                  \
+    }
+
+struct sort {
+    size_t offset;
+    bool down;
+    bool used;
+};
+
+struct query {
+    const struct condition *conditions; /* all must hold */
+    size_t condition_count;             /* at most CONDITIONS_MAX */
+    struct sort sort[2];
+    int64_t skip;  /* 0 or more */
+    int64_t limit; /* 0: no limit */
+};
+
+/* ---- Opening ------------------------------------------------------------------------------ */
+
+struct store_settings {
+    const char *url;    /* sqlite:PATH (also sqlite::memory:), mongodb://…; mongodb+srv too */
+    int64_t timeout_ms; /* the longest that an operation may take, 10,000 by default */
+    int64_t pool_size;  /* MongoDB: connections at most */
+};
+
+/* Opens the store, makes what is missing (file, tables, columns, collections, indexes), and
+ * refuses a newer schema version. On failure `why` holds a sentence for the operator (never a
+ * password of the URL) and *out is NULL. SQLite: one process per file; a second one is refused
+ * by a lock beside it. Any thread, once. Caller owns; store_close after all sessions are closed. */
+MUST_USE enum err store_open(const struct store_settings *settings, struct store **out,
+                             char why[256]);
+void store_close(struct store *store);
+
+/* Whether changes become visible in the order of their stamps (SQLite: one writer; MongoDB: no,
+ * so that a resume must look back a while). Any thread. */
+bool store_is_ordered(const struct store *store);
+/* How many workers may write at a time: 1 for SQLite. Any thread. */
+int store_writers_max(const struct store *store);
+/* 16 hex digits made when the store was first opened. Any thread. */
+const char *store_id(const struct store *store);
+/* The newest stamp in the store when it was opened, 0 if none: new stamps must be greater. */
+int64_t store_newest_rev(const struct store *store);
+
+/* A session for one worker; `writes`: whether it may write. Caller owns. */
+MUST_USE enum err store_session_open(struct store *store, bool writes, struct store_session **out);
+void store_session_close(struct store_session *session);
+/* The store it belongs to. */
+const struct store *store_of_session(const struct store_session *session);
+
+/* What lay behind the session's last ERR_STORE, for the log: the backend's own words or number,
+ * never a stored value, never a password. "" before any. Valid until the next call. */
+#define STORE_TROUBLE_BYTES 160
+const char *store_trouble(const struct store_session *session);
+
+/* ---- Working ------------------------------------------------------------------------------ */
+
+/* A run of jobs: begin … commit, or abandon, which undoes all of it (SQLite). Nothing of the run
+ * may be told to anybody before commit returned ERR_OK: then it is on disk (WAL,
+ * synchronous=FULL). A transaction is started by the first write only. */
+MUST_USE enum err store_begin(struct store_session *session);
+MUST_USE enum err store_commit(struct store_session *session);
+void store_abandon(struct store_session *session);
+
+/* One job within a run, between begin and its end. After store_mark, store_undo takes back what
+ * the job wrote (SQLite; nothing with MongoDB). A job that wrote nothing costs nothing. */
+MUST_USE enum err store_mark(struct store_session *session);
+MUST_USE enum err store_undo(struct store_session *session);
+
+/* Inserts a record. ERR_DUPLICATE: its id, or a unique index, is taken; nothing was written. */
+MUST_USE enum err store_insert(struct store_session *session, enum collection collection,
+                               const void *record);
+
+/* Inserts `count` records that lie one behind the other, in one round trip. Those whose id is
+ * taken are passed over: repeating is harmless. ERR_DUPLICATE: one whose id is free met a unique
+ * index; then none were inserted (SQLite), or the others were (MongoDB). */
+MUST_USE enum err store_insert_many(struct store_session *session, enum collection collection,
+                                    const void *records, size_t count);
+
+/* Reads one record into `record` (of the collection's struct). ERR_ABSENT: there is none. */
+MUST_USE enum err store_get(struct store_session *session, struct arena *arena,
+                            enum collection collection, struct oid id, void *record);
+
+/* Reads the records that meet the query, as an array in the arena. */
+MUST_USE enum err store_find(struct store_session *session, struct arena *arena,
+                             enum collection collection, const struct query *query,
+                             struct object_list *out);
+
+/* The first one of them, in the query's order. ERR_ABSENT: none. */
+MUST_USE enum err store_find_one(struct store_session *session, struct arena *arena,
+                                 enum collection collection, const struct query *query,
+                                 void *record);
+
+/* Counts them; skip, limit and sort are not looked at. */
+MUST_USE enum err store_count(struct store_session *session, enum collection collection,
+                              const struct query *query, int64_t *out);
+
+/* Changes the one record with this id if the other conditions hold too, atomically. ERR_ABSENT:
+ * there is none, or a condition fails; ERR_DUPLICATE: a unique index has it already; nothing was
+ * changed then. No field may be changed twice. `after` (may be NULL) receives the record as it is
+ * after the change. With MongoDB, ERR_STORE may mean that the change happened and its answer was
+ * lost: conditions must make it harmless to ask again. */
+MUST_USE enum err store_update(struct store_session *session, struct arena *arena,
+                               enum collection collection, struct oid id,
+                               const struct condition *conditions, size_t condition_count,
+                               const struct change *changes, size_t change_count, void *after);
+
+/* Whether the store answers now: the health page. */
+MUST_USE enum err store_ping(struct store_session *session);
+
+#endif
