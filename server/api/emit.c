@@ -1,0 +1,156 @@
+/* Events: who is told what, and in which words.
+ *
+ * An event is encoded at most once per side and then shared by all sockets of that side and the
+ * bus. A plain message looks the same to both, so it is encoded once in all. */
+#include "server/api/emit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/config.h"
+
+void cursor_format(const char *store_id, int64_t rev, char out[CURSOR_TEXT_BYTES])
+{
+    snprintf(out, CURSOR_TEXT_BYTES, "%s.%llx", store_id, (unsigned long long)rev);
+}
+
+bool cursor_parse(const char *text, const char *store_id, int64_t *rev)
+{
+    size_t length = strlen(store_id);
+    if (strncmp(text, store_id, length) != 0 || text[length] != '.') {
+        return false;
+    }
+    const char *digits = text + length + 1;
+    size_t count = strspn(digits, "0123456789abcdef");
+    if (count == 0 || count > 15 || digits[count] != '\0') {
+        return false;
+    }
+    *rev = (int64_t)strtoull(digits, NULL, 16);
+    return true;
+}
+
+struct message message_view(const struct message *message, enum side side)
+{
+    struct message view = *message;
+    if (view.text.is_notice) {
+        struct notice_part nothing = {NULL, NULL};
+        if (side == SIDE_USER) {
+            view.text.doctor = nothing;
+        } else {
+            view.text.user = nothing;
+        }
+    }
+    bool is_sender = strncmp(message->direction, side_name(side), strlen(side_name(side))) == 0;
+    if (message->is_retract && !is_sender) {
+        view.text = (struct message_text){.plain = NULL};
+        view.image = NULL;
+        view.audio = NULL;
+    }
+    return view;
+}
+
+static struct frame *event_frame(enum event event, const char *cursor, const void *record)
+{
+    struct strbuf buffer;
+    strbuf_init(&buffer, FRAME_ROOM);
+    envelope_event(&buffer, event, cursor, record);
+    return frame_take(&buffer);
+}
+
+struct frame *message_frame(const char *store_id, const struct message *message, enum side side)
+{
+    char cursor[CURSOR_TEXT_BYTES];
+    cursor_format(store_id, message->rev, cursor);
+    struct message view = message_view(message, side);
+    return event_frame(message->is_retract ? EVENT_MESSAGE_RETRACTED : EVENT_MESSAGE_CREATED,
+                       cursor, &view);
+}
+
+void consultation_view(const struct settings *settings, struct consultation *consultation)
+{
+    int64_t left = settings->reply_limit - consultation->reply_count;
+    consultation->replies_left = left > 0 ? left : 0;
+}
+
+struct frame *consultation_frame(const struct settings *settings, const char *store_id,
+                                 const struct consultation *consultation)
+{
+    char cursor[CURSOR_TEXT_BYTES];
+    cursor_format(store_id, consultation->rev, cursor);
+    struct consultation view = *consultation;
+    consultation_view(settings, &view);
+    return event_frame(EVENT_CONSULTATION_UPDATED, cursor, &view);
+}
+
+struct frame *chat_frame(struct arena *arena, const struct chat *chat, enum side side)
+{
+    struct chat view = *chat;
+    chat_view(arena, &view, side);
+    return event_frame(EVENT_CHAT_UPDATED, NULL, &view);
+}
+
+void emit_message(struct call *call, const struct chat *chat, const struct message *message,
+                  bool is_answered)
+{
+    struct account user = chat_account(chat, SIDE_USER);
+    struct account doctor = chat_account(chat, SIDE_DOCTOR);
+    bool same_for_both = !message->text.is_notice && !message->is_retract;
+    struct frame *shared = NULL;
+    if (user.role != ROLE_NONE) {
+        shared = message_frame(call->store_id, message, SIDE_USER);
+        call_emit(call, user, frame_keep(shared), message->rev, is_answered);
+    }
+    if (doctor.role != ROLE_NONE) {
+        struct frame *frame = same_for_both && shared != NULL
+                                  ? frame_keep(shared)
+                                  : message_frame(call->store_id, message, SIDE_DOCTOR);
+        call_emit(call, doctor, frame, message->rev, is_answered);
+    }
+    frame_drop(shared);
+}
+
+void emit_consultation(struct call *call, const struct consultation *consultation)
+{
+    struct frame *frame = consultation_frame(call->settings, call->store_id, consultation);
+    struct account user = {ROLE_USER, consultation->user_id};
+    struct account doctor = {ROLE_DOCTOR, consultation->doctor_id};
+    call_emit(call, user, frame_keep(frame), consultation->rev, false);
+    if (consultation->paid_at.ms != 0) {
+        call_emit(call, doctor, frame_keep(frame), consultation->rev, false);
+    }
+    frame_drop(frame);
+}
+
+void emit_chat(struct call *call, const struct chat *chat)
+{
+    for (enum side side = SIDE_USER; side <= SIDE_DOCTOR; side++) {
+        struct account account = chat_account(chat, side);
+        if (account.role != ROLE_NONE) {
+            call_emit(call, account, chat_frame(call->arena, chat, side), 0, false);
+        }
+    }
+}
+
+void emit_read(struct call *call, const struct chat *chat, enum side reader,
+               const struct read_receipt *receipt)
+{
+    struct account own = chat_account(chat, reader);
+    call_emit(call, own, event_frame(EVENT_CHAT_READ, NULL, receipt), 0, true);
+    enum side other = reader == SIDE_USER ? SIDE_DOCTOR : SIDE_USER;
+    struct account peer = chat_account(chat, other);
+    if (peer.role != ROLE_NONE) {
+        struct read_receipt told = *receipt;
+        told.unread = NUMBER_ABSENT;
+        call_emit(call, peer, event_frame(EVENT_CHAT_READ, NULL, &told), 0, false);
+    }
+}
+
+void emit_typing(struct call *call, const struct chat *chat, enum side side)
+{
+    struct account peer = chat_account(chat, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER);
+    if (peer.role != ROLE_NONE) {
+        struct typing typing = {chat->id, side_name(side)};
+        call_emit(call, peer, event_frame(EVENT_TYPING, NULL, &typing), 0, false);
+    }
+}

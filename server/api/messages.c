@@ -1,0 +1,412 @@
+/* Messages of a consultation: sending, retracting, listing (document 8.4 to 8.6, contract 3).
+ *
+ * Sending passes two gates, each one conditional update. A doctor's message first takes one of
+ * the order's replies (the order holds the ids of its live replies, so that taking twice for one
+ * message takes one). Every message then takes the next seq of its chat, which is possible only
+ * while the chat is open for this order and its 48 hours are not over. Then it is inserted under
+ * an id derived from clientMsgId, so that a repeated send finds the first one. */
+#include <string.h>
+
+#include "server/api/api.h"
+#include "server/api/chats.h"
+#include "server/api/emit.h"
+#include "server/api/moves.h"
+#include "server/api/paging.h"
+#include "server/api/posts.h"
+#include "server/auth.h"
+#include "server/config.h"
+
+#define RACES_MAX 8
+#define MS_PER_MINUTE INT64_C(60000)
+
+/* ---- 8.5 ---------------------------------------------------------------------------------- */
+
+static struct oid message_id_of(struct oid chat_id, enum side side, const char *client_msg_id)
+{
+    const char *sender = side_name(side);
+    const void *words[] = {chat_id.bytes, sender, client_msg_id};
+    size_t lengths[] = {sizeof chat_id.bytes, strlen(sender), strlen(client_msg_id)};
+    return id_derive("message", ARRAY_LENGTH(words), words, lengths);
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_content(const struct message *a, const struct message *b)
+{
+    return oid_equal(a->consultation_id, b->consultation_id) &&
+           text_equal(a->text.plain, b->text.plain) && text_equal(a->image, b->image) &&
+           text_equal(a->audio, b->audio);
+}
+
+/* Answers a repeated send with the first message, and tells it again: the process that stored it
+ * may have died before it could. ERR_ABSENT: there is no first one. */
+static enum err answer_first(struct call *call, const struct chat *chat, enum side side,
+                             const struct message *message, struct message *out)
+{
+    struct message first;
+    TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, &first));
+    if (!same_content(&first, message)) {
+        return call_blame(call, ERR_CLIENT_MSG_ID_CONFLICT, "clientMsgId");
+    }
+    emit_message(call, chat, &first, true);
+    *out = message_view(&first, side);
+    return ERR_OK;
+}
+
+static bool holds_reply(const struct consultation *order, struct oid id)
+{
+    for (size_t i = 0; i < order->replies.count; i++) {
+        if (oid_equal(order->replies.items[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_open(const struct consultation *order, struct timestamp now)
+{
+    bool is_state_open =
+        strcmp(order->status, PAID) == 0 || strcmp(order->status, ANSWERING) == 0;
+    return is_state_open && order->deadline.ms > now.ms;
+}
+
+static enum err refuse_closed(struct call *call, const struct consultation *order)
+{
+    if (is_open(order, call->now)) {
+        return ERR_BUSY; /* it was closed or not open yet a moment ago */
+    }
+    return call_blame(call, ERR_CONSULTATION_NOT_OPEN, "consultationId");
+}
+
+/* Takes one of the order's replies for the message: at most reply_limit ids are ever in it, also
+ * when two arrive at once on two nodes. The first one moves the order to 04; its disclaimer is
+ * left to the caller. */
+static enum err take_reply(struct call *call, struct consultation *order, struct oid message_id)
+{
+    if (!is_open(order, call->now)) {
+        return refuse_closed(call, order);
+    }
+    if (holds_reply(order, message_id)) {
+        return ERR_OK; /* taken by an earlier try that died before the message was stored */
+    }
+    if (order->reply_count >= call->settings->reply_limit) {
+        return ERR_REPLY_QUOTA_EXCEEDED;
+    }
+    struct condition conditions[] = {
+        WHERE(consultation, reply_count, BELOW, call->settings->reply_limit),
+        WHERE(consultation, replies, LACKS, message_id),
+        WHERE(consultation, deadline, ABOVE, call->now),
+        WHERE(consultation, status, IS, order->status),
+    };
+    bool is_first = strcmp(order->status, PAID) == 0;
+    struct change changes[] = {
+        PUSH(consultation, replies, message_id),
+        INC(consultation, reply_count, 1),
+        SET(consultation, unsettled, true), /* until the message is stored */
+        SET(consultation, updated_at, call->now),
+        MAX(consultation, rev, call_stamp(call)),
+    };
+    struct move_terms terms = {conditions, 3, changes, 2};
+    if (is_first) {
+        return order_move_only(call, order, ANSWERING, &terms);
+    }
+    TRY(store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, conditions,
+                     ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), order));
+    emit_consultation(call, order);
+    return ERR_OK;
+}
+
+/* The doctor's gate: reads the order and takes a reply, again when somebody moved the order in
+ * between. */
+static enum err pass_quota(struct call *call, const struct message *message,
+                           struct consultation *order)
+{
+    for (int i = 0; i < RACES_MAX; i++) {
+        TRY(order_get_own(call, message->consultation_id, order));
+        if (!oid_equal(order->chat_id, message->chat_id)) {
+            return call_blame(call, ERR_WRONG_CHAT, "consultationId");
+        }
+        enum err err = take_reply(call, order, message->id);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
+    }
+    return ERR_BUSY;
+}
+
+static enum err give_reply_back(struct call *call, struct oid order_id, struct oid message_id)
+{
+    struct condition condition = WHERE(consultation, replies, HOLDS, message_id);
+    struct change changes[] = {
+        PULL(consultation, replies, message_id),
+        INC(consultation, reply_count, -1),
+        MAX(consultation, rev, call_stamp(call)),
+    };
+    struct consultation order;
+    enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order_id,
+                                &condition, 1, changes, ARRAY_LENGTH(changes), &order);
+    if (err == ERR_OK) {
+        emit_consultation(call, &order);
+    }
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+/* Why the chat's gate was shut, from the order's point of view. */
+static enum err explain_shut_gate(struct call *call, const struct message *message)
+{
+    struct consultation order;
+    TRY(order_read_own(call, message->consultation_id, &order));
+    if (!oid_equal(order.chat_id, message->chat_id)) {
+        return call_blame(call, ERR_WRONG_CHAT, "consultationId");
+    }
+    return refuse_closed(call, &order);
+}
+
+/* Everybody's gate: takes the chat's next seq if the chat is open for this order. */
+static enum err pass_gate(struct call *call, struct message *message, struct chat *chat)
+{
+    struct condition conditions[] = {
+        WHERE(chat, status, IS, true),
+        WHERE(chat, open_consultation_id, IS, message->consultation_id),
+        WHERE(chat, deadline, ABOVE, call->now),
+    };
+    message->rev = call_stamp(call);
+    struct change changes[] = {
+        INC(chat, last_seq, 1),
+        INC(chat, user_total, message_is_for(message, SIDE_USER)),
+        INC(chat, doctor_total, message_is_for(message, SIDE_DOCTOR)),
+        SET(chat, last_msg_content, message_summary(message)),
+        SET(chat, last_msg_time, message->created_at),
+        SET(chat, last_msg_id, message->id),
+        SET(chat, updated_at, call->now),
+        MAX(chat, rev, message->rev),
+    };
+    enum err err =
+        store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, conditions,
+                     ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), chat);
+    if (err == ERR_ABSENT) {
+        err = explain_shut_gate(call, message);
+        return err == ERR_OK ? ERR_BUSY : err;
+    }
+    TRY(err);
+    message->seq = chat->last_seq;
+    message->user_total = chat->user_total;
+    message->doctor_total = chat->doctor_total;
+    return ERR_OK;
+}
+
+static enum err store_message(struct call *call, struct chat *chat, enum side side,
+                              struct message *message, struct message *out)
+{
+    for (int i = 0; i < RACES_MAX; i++) {
+        TRY(pass_gate(call, message, chat));
+        enum err err = store_insert(call->store, COLLECTION_MESSAGES, message);
+        if (err == ERR_OK) {
+            *out = *message;
+            emit_message(call, chat, message, true);
+            return ERR_OK;
+        }
+        if (err != ERR_DUPLICATE) {
+            return err;
+        }
+        /* The same clientMsgId, sent at the same moment through another node; or else the seq is
+         * taken, and the next one is tried. */
+        err = answer_first(call, chat, side, message, out);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
+    }
+    return ERR_BUSY;
+}
+
+static enum err store_reply(struct call *call, struct chat *chat, struct message *message,
+                            struct message *out)
+{
+    struct consultation order;
+    TRY(pass_quota(call, message, &order));
+    enum err err = store_message(call, chat, SIDE_DOCTOR, message, out);
+    if (err != ERR_OK && err != ERR_STORE && err != ERR_CLIENT_MSG_ID_CONFLICT) {
+        TRY(give_reply_back(call, message->consultation_id, message->id));
+        return err;
+    }
+    TRY(err);
+    return order_settle(call, &order); /* the disclaimer, after the first reply */
+}
+
+enum err api_message_create(struct call *call, const struct message_create *in,
+                            struct message *out)
+{
+    struct chat chat;
+    enum side side;
+    TRY(chat_get_own(call, in->chat_id, &chat, &side));
+    const char *own_direction = side == SIDE_USER ? USER_TO_DOCTOR : DOCTOR_TO_USER;
+    if (strcmp(in->direction, own_direction) != 0) {
+        return call_blame(call, ERR_WRONG_DIRECTION, "direction");
+    }
+    struct message message = {
+        .chat_id = in->chat_id,
+        .consultation_id = in->consultation_id,
+        .type = in->type,
+        .text = {.plain = in->text},
+        .image = in->image,
+        .audio = in->audio,
+        .direction = in->direction,
+        .client_msg_id = in->client_msg_id,
+        .created_at = call->now,
+        .updated_at = call->now,
+    };
+    if (in->client_msg_id == NULL) {
+        message.id = id_new(call->now);
+    } else {
+        message.id = message_id_of(in->chat_id, side, in->client_msg_id);
+        enum err err = answer_first(call, &chat, side, &message, out);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
+    }
+    return side == SIDE_DOCTOR ? store_reply(call, &chat, &message, out)
+                               : store_message(call, &chat, side, &message, out);
+}
+
+/* ---- 8.6 ---------------------------------------------------------------------------------- */
+
+static enum err check_retractable(struct call *call, const struct message *message,
+                                  const struct chat *chat, enum side side,
+                                  struct consultation *order)
+{
+    const char *own_direction = side == SIDE_USER ? USER_TO_DOCTOR : DOCTOR_TO_USER;
+    if (strcmp(message->direction, own_direction) != 0) {
+        return call_blame(call, ERR_NOT_YOURS, "id");
+    }
+    bool is_own_content =
+        strcmp(message->type, MESSAGE_CONTENT) == 0 && !oid_is_none(chat->patient_id);
+    if (!is_own_content) {
+        return ERR_NOT_RETRACTABLE;
+    }
+    TRY(order_get_own(call, message->consultation_id, order));
+    if (strcmp(order->status, PAID) != 0 && strcmp(order->status, ANSWERING) != 0) {
+        return ERR_CONSULTATION_NOT_OPEN;
+    }
+    int64_t limit_ms = call->settings->retract_minutes * MS_PER_MINUTE;
+    if (limit_ms != 0 && call->now.ms - message->created_at.ms > limit_ms) {
+        return ERR_RETRACT_TOO_LATE;
+    }
+    return ERR_OK;
+}
+
+/* Marks the message; `chat` shows it as retracted if it is the one shown last. */
+static enum err mark_retracted(struct call *call, struct message *message, struct chat *chat)
+{
+    int64_t rev = call_stamp(call);
+    struct condition condition = WHERE(message, is_retract, IS_NOT, true);
+    struct change changes[] = {SET(message, is_retract, true),
+                               SET(message, updated_at, call->now), MAX(message, rev, rev)};
+    enum err err = store_update(call->store, call->arena, COLLECTION_MESSAGES, message->id,
+                                &condition, 1, changes, ARRAY_LENGTH(changes), message);
+    if (err == ERR_ABSENT) {
+        return store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, message);
+    }
+    TRY(err);
+    struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
+    struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
+                             SET(chat, updated_at, call->now), MAX(chat, rev, rev)};
+    err = store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, &is_shown, 1,
+                       shown, ARRAY_LENGTH(shown), chat);
+    if (err == ERR_ABSENT) {
+        /* Another message is shown; the stamp must move all the same, for resuming clients. */
+        struct change stamp = MAX(chat, rev, rev);
+        return store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, NULL, 0,
+                            &stamp, 1, chat);
+    }
+    TRY(err);
+    emit_chat(call, chat);
+    return ERR_OK;
+}
+
+enum err api_message_retract(struct call *call, const struct by_id *in, struct message *out)
+{
+    struct message message;
+    enum err err = store_get(call->store, call->arena, COLLECTION_MESSAGES, in->id, &message);
+    if (err == ERR_ABSENT) {
+        return call_blame(call, ERR_MESSAGE_NOT_FOUND, "id");
+    }
+    TRY(err);
+    struct chat chat;
+    enum side side;
+    TRY(chat_get_own(call, message.chat_id, &chat, &side));
+    if (message.is_retract && message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR
+                                                                         : SIDE_USER)) {
+        *out = message_view(&message, side); /* retracting twice is retracting */
+        return ERR_OK;
+    }
+    struct consultation order;
+    TRY(check_retractable(call, &message, &chat, side, &order));
+    if (side == SIDE_DOCTOR) {
+        /* Before the mark: an order that ends now must not count a retracted reply. */
+        TRY(give_reply_back(call, order.id, message.id));
+    }
+    TRY(mark_retracted(call, &message, &chat));
+    emit_message(call, &chat, &message, true);
+    *out = message_view(&message, side);
+    return ERR_OK;
+}
+
+/* ---- 8.4 ---------------------------------------------------------------------------------- */
+
+static void view_messages(struct call *call, struct object_list *list, enum side side)
+{
+    struct message *messages = list_copy(call->arena, list, sizeof *messages);
+    for (size_t i = 0; i < list->count; i++) {
+        messages[i] = message_view(&messages[i], side);
+    }
+    list->items = messages;
+}
+
+enum err api_message_list(struct call *call, const struct message_filter *in,
+                          struct object_list *out)
+{
+    struct chat chat;
+    enum side side;
+    TRY(chat_get_own(call, in->chat_id, &chat, &side));
+    struct condition conditions[2] = {WHERE(message, chat_id, IS, in->chat_id)};
+    size_t count = 1;
+    if (in->before_seq != NUMBER_ABSENT) {
+        conditions[count++] = WHERE(message, seq, BELOW, in->before_seq);
+    }
+    struct query query = {.conditions = conditions,
+                          .condition_count = count,
+                          .sort = {SORT_DOWN(message, seq)}};
+    struct page page;
+    page_begin(in->skip, in->limit, &query, &page);
+    TRY(store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out));
+    view_messages(call, out, side);
+    return ERR_OK;
+}
+
+/* ---- 10.4 --------------------------------------------------------------------------------- */
+
+enum err api_consultation_messages(struct call *call, const struct by_consultation *in,
+                                   struct object_list *out)
+{
+    struct consultation order;
+    TRY(order_read_own(call, in->consultation_id, &order));
+    *out = (struct object_list){NULL, 0};
+    if (order.start_seq == 0) {
+        return ERR_OK; /* never paid: nothing was said */
+    }
+    /* By the chat's index: an order's messages begin at its start notice. */
+    struct condition conditions[] = {
+        WHERE(message, chat_id, IS, order.chat_id),
+        WHERE(message, seq, AT_LEAST, order.start_seq),
+        WHERE(message, consultation_id, IS, order.id),
+    };
+    struct query query = {.conditions = conditions,
+                          .condition_count = ARRAY_LENGTH(conditions),
+                          .sort = {SORT_UP(message, seq)}};
+    TRY(store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out));
+    view_messages(call, out, call->who.account.role == ROLE_USER ? SIDE_USER : SIDE_DOCTOR);
+    return ERR_OK;
+}

@@ -1,0 +1,179 @@
+/* Patients of a user (document 2; contract 1, Identity and Personal data). A patient is never
+ * removed: deleting sets deleted_at, and its orders keep showing it. */
+#include "server/api/patients.h"
+
+#include <string.h>
+
+#include "server/api/api.h"
+#include "server/auth.h"
+#include "server/certificate.h"
+
+#define CITIZEN_IDENTITY_CARD "01"
+#define MS_PER_HOUR INT64_C(3600000)
+#define MS_PER_DAY (24 * MS_PER_HOUR)
+/* Today for a birthday is the latest date anywhere on earth: nobody is refused for being born
+ * just now. */
+#define LATEST_ZONE_MS (14 * MS_PER_HOUR)
+
+enum err patient_get_own(struct call *call, struct oid id, const char *field, struct patient *out)
+{
+    enum err err = store_get(call->store, call->arena, COLLECTION_PATIENTS, id, out);
+    if (err == ERR_ABSENT) {
+        return call_blame(call, ERR_PATIENT_NOT_FOUND, field);
+    }
+    TRY(err);
+    if (call->who.account.role != ROLE_USER || !oid_equal(out->user_id, call->who.account.id)) {
+        return call_blame(call, ERR_NOT_YOURS, field);
+    }
+    return out->deleted_at.ms != 0 ? call_blame(call, ERR_PATIENT_DELETED, field) : ERR_OK;
+}
+
+void patient_mask(struct arena *arena, struct patient *patient)
+{
+    if (patient->certificate_no != NULL) {
+        size_t size = 4 * NAME_MAX_LENGTH + 1;
+        char *masked = arena_alloc(arena, size);
+        certificate_mask(patient->certificate_no, masked, size);
+        patient->certificate_no = masked;
+    }
+    patient->phone = NUMBER_ABSENT;
+}
+
+/* ---- 2.1 ---------------------------------------------------------------------------------- */
+
+/* Works out birthday and sex: taken from an identity card when absent, needed otherwise. */
+static enum err read_identity(struct call *call, const struct patient_create *in,
+                              struct patient *patient)
+{
+    int64_t today = (call->now.ms + LATEST_ZONE_MS) / MS_PER_DAY;
+    char *birthday = arena_alloc(call->arena, 11);
+    int64_t sex = NUMBER_ABSENT;
+    if (strcmp(patient->certificate_type, CITIZEN_IDENTITY_CARD) == 0) {
+        if (!certificate_check(in->certificate_no, today, birthday, &sex)) {
+            return call_blame(call, ERR_INVALID_CERTIFICATE, "certificateNo");
+        }
+    } else if (in->birthday == NULL) {
+        return call_blame(call, ERR_MISSING_FIELD, "birthday");
+    } else if (in->sex == NUMBER_ABSENT) {
+        return call_blame(call, ERR_MISSING_FIELD, "sex");
+    }
+    if (in->birthday != NULL && !birthday_parse(in->birthday, today, birthday)) {
+        return call_blame(call, ERR_INVALID_BIRTHDAY, "birthday");
+    }
+    patient->birthday = birthday;
+    patient->sex = in->sex == NUMBER_ABSENT ? sex : in->sex;
+    return ERR_OK;
+}
+
+enum err api_patient_create(struct call *call, const struct patient_create *in,
+                            struct patient *out)
+{
+    if (!oid_equal(in->user_id, call->who.account.id)) {
+        return call_blame(call, ERR_NOT_YOURS, "userId");
+    }
+    *out = (struct patient){
+        .id = id_new(call->now),
+        .user_id = in->user_id,
+        .phone = in->phone,
+        .certificate_type =
+            in->certificate_type != NULL ? in->certificate_type : CITIZEN_IDENTITY_CARD,
+        .certificate_no = in->certificate_no,
+        .name = in->name,
+        .patient_id_no = in->patient_id_no,
+        .created_at = call->now,
+        .updated_at = call->now,
+    };
+    TRY(read_identity(call, in, out));
+    return store_insert(call->store, COLLECTION_PATIENTS, out);
+}
+
+/* ---- 2.2 to 2.5 --------------------------------------------------------------------------- */
+
+enum err api_patient_delete(struct call *call, const struct by_id *in, struct nothing *out)
+{
+    (void)out;
+    struct patient patient;
+    enum err err = patient_get_own(call, in->id, "id", &patient);
+    if (err == ERR_PATIENT_DELETED) {
+        call->fault = (struct fault){.after_ms = 0};
+        return ERR_OK; /* deleting twice is deleting */
+    }
+    TRY(err);
+    static const char *const open_states[] = {"01", "03", "04", "06"};
+    struct condition conditions[] = {
+        WHERE(consultation, patient_id, IS, in->id),
+        WHERE_ONE_OF_TEXTS(consultation, status,
+                           ((struct text_list){open_states, ARRAY_LENGTH(open_states)}))};
+    struct query query = {.conditions = conditions, .condition_count = 2};
+    int64_t open_orders;
+    TRY(store_count(call->store, COLLECTION_CONSULTATIONS, &query, &open_orders));
+    if (open_orders > 0) {
+        return ERR_PATIENT_HAS_ORDER;
+    }
+    struct change changes[] = {SET(patient, deleted_at, call->now),
+                               SET(patient, updated_at, call->now)};
+    return store_update(call->store, call->arena, COLLECTION_PATIENTS, in->id, NULL, 0, changes,
+                        ARRAY_LENGTH(changes), NULL);
+}
+
+enum err api_patient_list(struct call *call, const struct by_user *in, struct object_list *out)
+{
+    if (!oid_equal(in->user_id, call->who.account.id)) {
+        return call_blame(call, ERR_NOT_YOURS, "userId");
+    }
+    struct condition conditions[] = {WHERE(patient, user_id, IS, in->user_id),
+                                     WHERE_ABSENT(patient, deleted_at)};
+    struct query query = {.conditions = conditions,
+                          .condition_count = 2,
+                          .sort = {SORT_UP(patient, created_at), SORT_UP(patient, id)}};
+    return store_find(call->store, call->arena, COLLECTION_PATIENTS, &query, out);
+}
+
+/* Whether the calling doctor has, or had, an order of the patient. */
+static enum err has_order_of(struct call *call, struct oid patient_id, bool *out)
+{
+    struct condition conditions[] = {
+        WHERE(consultation, patient_id, IS, patient_id),
+        WHERE(consultation, doctor_id, IS, call->who.account.id),
+    };
+    struct query query = {.conditions = conditions, .condition_count = 2};
+    int64_t count;
+    TRY(store_count(call->store, COLLECTION_CONSULTATIONS, &query, &count));
+    *out = count > 0;
+    return ERR_OK;
+}
+
+enum err api_patient_detail(struct call *call, const struct by_id *in, struct patient *out)
+{
+    if (call->who.account.role == ROLE_USER) {
+        enum err err = patient_get_own(call, in->id, "id", out);
+        if (err == ERR_PATIENT_DELETED) {
+            return call_blame(call, ERR_PATIENT_NOT_FOUND, "id");
+        }
+        return err;
+    }
+    enum err err = store_get(call->store, call->arena, COLLECTION_PATIENTS, in->id, out);
+    if (err == ERR_ABSENT) {
+        return call_blame(call, ERR_PATIENT_NOT_FOUND, "id");
+    }
+    TRY(err);
+    bool is_treated;
+    TRY(has_order_of(call, in->id, &is_treated));
+    if (!is_treated) {
+        return call_blame(call, ERR_NOT_YOURS, "id");
+    }
+    patient_mask(call->arena, out);
+    return ERR_OK;
+}
+
+enum err api_patient_bindcard(struct call *call, const struct patient_bindcard *in,
+                              struct nothing *out)
+{
+    (void)out;
+    struct patient patient;
+    TRY(patient_get_own(call, in->id, "id", &patient));
+    struct change changes[] = {SET(patient, patient_id_no, in->patient_id_no),
+                               SET(patient, updated_at, call->now)};
+    return store_update(call->store, call->arena, COLLECTION_PATIENTS, in->id, NULL, 0, changes,
+                        ARRAY_LENGTH(changes), NULL);
+}

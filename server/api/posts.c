@@ -1,0 +1,219 @@
+/* Messages made by the server.
+ *
+ * Without transactions, "exactly once" comes from three derived or remembered things: the
+ * message's id (from the order, the occasion and its number), its seq (the first reservation
+ * written into the order wins; a loser's numbers are never used), and insertion that passes over
+ * what exists. So whoever finds an occasion unfinished just does all of it again. */
+#include "server/api/posts.h"
+
+#include <string.h>
+
+#include "server/api/emit.h"
+#include "server/api/paging.h"
+#include "server/auth.h"
+#include "server/clock.h"
+
+/* Where an order remembers the reservation of an occasion. */
+struct reservation_fields {
+    const char *name;
+    size_t seq, user_total, doctor_total;
+};
+
+static const struct reservation_fields reservations[] = {
+    [OCCASION_START] = {"start", offsetof(struct consultation, start_seq),
+                        offsetof(struct consultation, start_user_total),
+                        offsetof(struct consultation, start_doctor_total)},
+    [OCCASION_DISCLAIMER] = {"disclaimer", offsetof(struct consultation, disclaimer_seq),
+                             offsetof(struct consultation, disclaimer_user_total),
+                             offsetof(struct consultation, disclaimer_doctor_total)},
+    [OCCASION_END] = {"end", offsetof(struct consultation, end_seq),
+                      offsetof(struct consultation, end_user_total),
+                      offsetof(struct consultation, end_doctor_total)},
+};
+
+static int64_t number_at(const struct consultation *order, size_t offset)
+{
+    int64_t number;
+    memcpy(&number, (const unsigned char *)order + offset, sizeof number);
+    return number;
+}
+
+bool message_is_for(const struct message *message, enum side side)
+{
+    if (message->text.is_notice) {
+        const struct notice_part *part =
+            side == SIDE_USER ? &message->text.user : &message->text.doctor;
+        return part->text != NULL;
+    }
+    const char *receiver = strstr(message->direction, "->");
+    return receiver != NULL && strcmp(receiver + 2, side_name(side)) == 0;
+}
+
+const char *message_summary(const struct message *message)
+{
+    static const struct {
+        const char *type, *summary;
+    } documents[] = {{"02", "[处方]"}, {"03", "[检查]"}, {"04", "[检验]"}};
+    if (message->is_retract) {
+        return "[消息已撤回]";
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(documents); i++) {
+        if (strcmp(message->type, documents[i].type) == 0) {
+            return documents[i].summary;
+        }
+    }
+    if (message->image != NULL) {
+        return "[图片]";
+    }
+    return message->audio != NULL ? "[语音]" : message->text.plain;
+}
+
+/* Takes `count` seqs of the chat. What the chat's list shows follows the last plain message. */
+static enum err take_seqs(struct call *call, const struct consultation *order,
+                          const struct message *drafts, size_t count, struct chat *after)
+{
+    int64_t to_user = 0, to_doctor = 0;
+    const struct message *shown = NULL;
+    for (size_t i = 0; i < count; i++) {
+        to_user += message_is_for(&drafts[i], SIDE_USER);
+        to_doctor += message_is_for(&drafts[i], SIDE_DOCTOR);
+        if (!drafts[i].text.is_notice) {
+            shown = &drafts[i];
+        }
+    }
+    struct change changes[8] = {
+        INC(chat, last_seq, (int64_t)count), INC(chat, user_total, to_user),
+        INC(chat, doctor_total, to_doctor), MAX(chat, rev, call_stamp(call)),
+        SET(chat, updated_at, call->now),
+    };
+    size_t change_count = 5;
+    if (shown != NULL) {
+        changes[change_count++] = SET(chat, last_msg_content, message_summary(shown));
+        changes[change_count++] = SET(chat, last_msg_time, shown->created_at);
+        changes[change_count++] = SET(chat, last_msg_id, shown->id);
+    }
+    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, order->chat_id, NULL, 0, changes,
+                     change_count, after));
+    after->last_seq -= (int64_t)count;
+    after->user_total -= to_user;
+    after->doctor_total -= to_doctor;
+    return ERR_OK;
+}
+
+/* Makes sure that the order has places for the occasion's messages: takes them from the chat and
+ * writes them down unless somebody else has just done so. */
+static enum err reserve(struct call *call, struct consultation *order,
+                        const struct reservation_fields *fields, const struct message *drafts,
+                        size_t count)
+{
+    if (number_at(order, fields->seq) != 0) {
+        return ERR_OK;
+    }
+    struct chat chat;
+    TRY(take_seqs(call, order, drafts, count, &chat));
+    struct condition condition = {fields->seq, IS, value_of_number(0)};
+    struct change changes[] = {
+        {fields->seq, CHANGE_SET, value_of_number(chat.last_seq + 1)},
+        {fields->user_total, CHANGE_SET, value_of_number(chat.user_total)},
+        {fields->doctor_total, CHANGE_SET, value_of_number(chat.doctor_total)},
+    };
+    enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id,
+                                &condition, 1, changes, ARRAY_LENGTH(changes), order);
+    if (err != ERR_ABSENT) {
+        return err;
+    }
+    return store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
+}
+
+/* Inserts and tells those that are not there yet. */
+static enum err insert_missing(struct call *call, const struct consultation *order,
+                               const struct message *drafts, size_t count)
+{
+    struct oid *ids = arena_array(call->arena, count, sizeof *ids);
+    struct message *missing = arena_array(call->arena, count, sizeof *missing);
+    size_t missing_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = drafts[i].id;
+    }
+    struct object_list stored;
+    TRY(records_by_ids(call, COLLECTION_MESSAGES, (struct oid_list){ids, count}, &stored));
+    for (size_t i = 0; i < count; i++) {
+        if (record_of_id(&stored, sizeof(struct message), ids[i]) == NULL) {
+            missing[missing_count++] = drafts[i];
+        }
+    }
+    if (missing_count == 0) {
+        return ERR_OK;
+    }
+    TRY(store_insert_many(call->store, COLLECTION_MESSAGES, missing, missing_count));
+    struct chat chat = {.user_id = order->user_id, .doctor_id = order->doctor_id};
+    for (size_t i = 0; i < missing_count; i++) {
+        emit_message(call, &chat, &missing[i], false);
+    }
+    return ERR_OK;
+}
+
+enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
+                    struct message *drafts, size_t count)
+{
+    const struct reservation_fields *fields = &reservations[occasion];
+    for (size_t i = 0; i < count; i++) {
+        drafts[i].id = id_derive_number(fields->name, order->id, (int64_t)i);
+        drafts[i].chat_id = order->chat_id;
+        drafts[i].consultation_id = order->id;
+        drafts[i].created_at = call->now;
+        drafts[i].updated_at = call->now;
+    }
+    TRY(reserve(call, order, fields, drafts, count));
+    int64_t seq = number_at(order, fields->seq);
+    int64_t user_total = number_at(order, fields->user_total);
+    int64_t doctor_total = number_at(order, fields->doctor_total);
+    for (size_t i = 0; i < count; i++) {
+        user_total += message_is_for(&drafts[i], SIDE_USER);
+        doctor_total += message_is_for(&drafts[i], SIDE_DOCTOR);
+        drafts[i].seq = seq + (int64_t)i;
+        drafts[i].user_total = user_total;
+        drafts[i].doctor_total = doctor_total;
+        drafts[i].rev = call_stamp(call);
+    }
+    return insert_missing(call, order, drafts, count);
+}
+
+enum err posts_make_system(struct call *call, const struct consultation *order, const char *text)
+{
+    struct message message = {
+        .id = id_derive_number("system", order->id, order->status[1]),
+        .chat_id = chat_id_of_user(order->user_id),
+        .consultation_id = order->id,
+        .type = MESSAGE_CONTENT,
+        .text = {.plain = text},
+        .direction = SYSTEM_TO_USER,
+        .created_at = call->now,
+        .updated_at = call->now,
+    };
+    struct message existing;
+    enum err err =
+        store_get(call->store, call->arena, COLLECTION_MESSAGES, message.id, &existing);
+    if (err != ERR_ABSENT) {
+        return err;
+    }
+    message.rev = call_stamp(call);
+    struct change changes[] = {
+        INC(chat, last_seq, 1),
+        INC(chat, user_total, 1),
+        SET(chat, last_msg_content, text),
+        SET(chat, last_msg_time, call->now),
+        SET(chat, last_msg_id, message.id),
+        MAX(chat, rev, message.rev),
+        SET(chat, updated_at, call->now),
+    };
+    struct chat chat;
+    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, message.chat_id, NULL, 0,
+                     changes, ARRAY_LENGTH(changes), &chat));
+    message.seq = chat.last_seq;
+    message.user_total = chat.user_total;
+    message.doctor_total = chat.doctor_total;
+    TRY(store_insert_many(call->store, COLLECTION_MESSAGES, &message, 1));
+    emit_message(call, &chat, &message, false);
+    return ERR_OK;
+}

@@ -1,0 +1,38 @@
+/* Worker only. Messages that the server itself makes: notices, the order's content, system
+ * messages. Their ids are derived from what caused them and their places in the chat are
+ * reserved once in the order, so that making them again makes nothing new. Contract 3. */
+#ifndef CONSULTD_SERVER_API_POSTS_H
+#define CONSULTD_SERVER_API_POSTS_H
+
+#include "server/api/chats.h"
+#include "server/call.h"
+
+#define MESSAGE_CONTENT "01" /* text, image or audio */
+#define MESSAGE_NOTICE "06"
+
+#define USER_TO_DOCTOR "user->doctor"
+#define DOCTOR_TO_USER "doctor->user"
+#define SYSTEM_TO_USER "system->user"
+
+/* The moves of an order that put messages into its chat, each at most once. */
+enum occasion { OCCASION_START, OCCASION_DISCLAIMER, OCCASION_END };
+
+/* Whether a message counts as unread for a side: a notice with a part for it, or a message sent
+ * to it. */
+bool message_is_for(const struct message *message, enum side side);
+
+/* What a chat's lastMsgContent says of a message of type 01 to 04. */
+const char *message_summary(const struct message *message);
+
+/* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
+ * each draft the caller fills type, text, image and direction. Repeatable: what is there already
+ * is passed over. `order` receives the reservation. */
+MUST_USE enum err posts_make(struct call *call, struct consultation *order,
+                             enum occasion occasion, struct message *drafts, size_t count);
+
+/* Posts a text into the user's system chat, about the order being in the state it is in.
+ * Repeatable. */
+MUST_USE enum err posts_make_system(struct call *call, const struct consultation *order,
+                                    const char *text);
+
+#endif

@@ -1,0 +1,23 @@
+/* Worker only. What an account missed: everything created, retracted or moved since a stamp, as
+ * the frames it would have received. Contract 4, "Nothing is lost". */
+#ifndef CONSULTD_SERVER_API_REPLAY_H
+#define CONSULTD_SERVER_API_REPLAY_H
+
+#include "server/call.h"
+
+struct replay {
+    struct emission *first; /* frames in the order of their stamps, references held */
+    int64_t newest;         /* the greatest stamp among them; 0 if there are none */
+    bool is_complete;       /* false: more than `limit` items, and no frames at all */
+};
+
+/* Reads what `account` missed since `rev`; at most `limit` items, 0 for no limit. After them come
+ * chat.updated events (without cursor) for the chats that changed. On an error nothing is held. */
+MUST_USE enum err replay_since(struct call *call, struct account account, int64_t rev,
+                               int64_t limit, struct replay *out);
+
+/* How far back a replay must begin for a cursor at `rev`: with a store that does not order its
+ * writes, a slow one may become visible after a newer one was seen. */
+int64_t replay_start(const struct store *store, int64_t rev);
+
+#endif

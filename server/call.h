@@ -1,0 +1,58 @@
+/* Worker only. What a handler gets, and how it says what happened.
+ *
+ * A handler is a straight function (call, in) -> (err, out): it reads and writes the store,
+ * blocking, and emits events. It never sees a socket, JSON or a thread. Everything it allocates
+ * comes from call->arena. What it emits leaves the process only after its writes are durable;
+ * when it fails, nothing of it does. */
+#ifndef CONSULTD_SERVER_CALL_H
+#define CONSULTD_SERVER_CALL_H
+
+#include "protocol/envelope.h"
+#include "server/account.h"
+#include "server/frame.h"
+#include "storage/store.h"
+
+struct settings; /* config.h */
+struct clock;    /* clock.h */
+struct attempts; /* auth.h */
+
+/* An event on its way to one account. */
+struct emission {
+    struct emission *next;
+    struct account audience;
+    struct frame *frame; /* a reference is held */
+    int64_t rev;         /* the change's stamp; 0: ephemeral, dropped first when a socket is slow */
+    bool not_to_origin;  /* the calling socket gets the answer instead */
+};
+
+struct call {
+    struct arena *arena;
+    struct store_session *store;
+    const char *store_id; /* of the store, for cursors; set by dispatch.c */
+    const struct settings *settings;
+    struct clock *clock;
+    struct attempts *attempts; /* failed sign-ins, shared by all workers */
+    struct caller who;
+    struct timestamp now; /* of this call; the same for all it writes */
+    struct fault fault;
+    struct emission *first_emission, *last_emission;
+};
+
+/* Says which field is to blame and returns `err`: return call_blame(call, ERR_…, "userId"). */
+enum err call_blame(struct call *call, enum err err, const char *field);
+
+/* Replaces the sentence answered with the error (at most 159 bytes; no personal data). */
+enum err call_explain(struct call *call, enum err err, const char *field, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+/* A fresh stamp, greater than any given before on this node, for `rev` of what is written. */
+int64_t call_stamp(struct call *call);
+
+/* Adds an event for `audience`. The frame's reference goes over. `rev` 0: ephemeral. */
+void call_emit(struct call *call, struct account audience, struct frame *frame, int64_t rev,
+               bool not_to_origin);
+
+/* Drops all emissions (a failed call, an abandoned run). */
+void call_forget_emissions(struct call *call);
+
+#endif

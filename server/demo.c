@@ -1,0 +1,137 @@
+/* The demo's hospital. All ids are derived from what the thing is, and inserting passes over what
+ * is there, so seeding again, or on two nodes at once, changes nothing. */
+#include "server/demo.h"
+
+#include <string.h>
+
+#include "server/api/chats.h"
+#include "server/auth.h"
+
+#define DEMO_PASSWORD "123456"
+
+static enum err insert_departments(struct store_session *session, struct timestamp now)
+{
+#define DEPARTMENT(key, name_, weight_)                                                            \
+    {.id = id_derive_text("department", key),                                                      \
+     .name = (name_),                                                                              \
+     .weight = (weight_),                                                                          \
+     .created_at = now,                                                                            \
+     .updated_at = now},
+    struct department departments[] = {
+#include "server/demo_data.def"
+    };
+#undef DEPARTMENT
+    return store_insert_many(session, COLLECTION_DEPARTMENTS, departments,
+                             ARRAY_LENGTH(departments));
+}
+
+static enum err insert_reasons(struct store_session *session, struct timestamp now)
+{
+#define REASON(text, weight_)                                                                      \
+    {.id = id_derive_text("reason", text),                                                         \
+     .reason = (text),                                                                             \
+     .weight = (weight_),                                                                          \
+     .created_at = now,                                                                            \
+     .updated_at = now},
+    struct reason reasons[] = {
+#include "server/demo_data.def"
+    };
+#undef REASON
+    return store_insert_many(session, COLLECTION_REASONS, reasons, ARRAY_LENGTH(reasons));
+}
+
+static enum err insert_questions(struct store_session *session, struct timestamp now)
+{
+#define QUESTION(text, type_, weight_)                                                             \
+    {.id = id_derive_text("question", text),                                                       \
+     .quesion = (text),                                                                            \
+     .type = (type_),                                                                              \
+     .weight = (weight_),                                                                          \
+     .created_at = now,                                                                            \
+     .updated_at = now},
+    struct question questions[] = {
+#include "server/demo_data.def"
+    };
+#undef QUESTION
+    return store_insert_many(session, COLLECTION_QUESTIONS, questions, ARRAY_LENGTH(questions));
+}
+
+static const struct {
+    const char *code, *name;
+} diagnosis_rows[] = {
+#define DIAGNOSIS(code, name) {code, name},
+#include "server/demo_data.def"
+#undef DIAGNOSIS
+};
+
+static enum err insert_diagnoses(struct store_session *session, struct timestamp now)
+{
+    struct diagnosis diagnoses[ARRAY_LENGTH(diagnosis_rows)];
+    for (size_t i = 0; i < ARRAY_LENGTH(diagnosis_rows); i++) {
+        const char *words[] = {diagnosis_rows[i].code, diagnosis_rows[i].name};
+        size_t lengths[] = {strlen(words[0]), strlen(words[1])};
+        diagnoses[i] = (struct diagnosis){
+            .id = id_derive("diagnosis", 2, (const void *const *)words, lengths),
+            .name = words[1],
+            .code = words[0],
+            .created_at = now,
+        };
+    }
+    return store_insert_many(session, COLLECTION_DIAGNOSES, diagnoses, ARRAY_LENGTH(diagnoses));
+}
+
+/* Hashing a password is slow on purpose, so it is done for doctors that are new only. */
+static enum err insert_doctor(struct store_session *session, struct clock *clock,
+                              struct arena *arena, struct doctor *doctor)
+{
+    struct doctor existing;
+    enum err err = store_get(session, arena, COLLECTION_DOCTORS, doctor->id, &existing);
+    if (err == ERR_ABSENT) {
+        TRY(password_hash(arena, DEMO_PASSWORD, &doctor->password));
+        err = store_insert(session, COLLECTION_DOCTORS, doctor);
+    }
+    if (err != ERR_OK && err != ERR_DUPLICATE) {
+        return err;
+    }
+    return chat_system_make_doctor(session, doctor->created_at, clock_stamp(clock), doctor);
+}
+
+static enum err insert_doctors(struct store_session *session, struct clock *clock,
+                               struct arena *arena, struct timestamp now)
+{
+#define DOCTOR(sn, name, department, title_, introduction_, open, price, hot, weight_)             \
+    {.id = id_derive_text("doctor", sn),                                                           \
+     .doctor_sn = (sn),                                                                            \
+     .doctor_name = (name),                                                                        \
+     .identifier = "doctor-" sn,                                                                   \
+     .department_id = id_derive_text("department", department),                                    \
+     .title = (title_),                                                                            \
+     .introduction = (introduction_),                                                              \
+     .image_and_text_open = (open),                                                                \
+     .image_and_text_price = (price),                                                              \
+     .is_hot = (hot),                                                                              \
+     .weight = (weight_),                                                                          \
+     .created_at = now,                                                                            \
+     .updated_at = now},
+    struct doctor doctors[] = {
+#include "server/demo_data.def"
+    };
+#undef DOCTOR
+    for (size_t i = 0; i < ARRAY_LENGTH(doctors); i++) {
+        TRY(insert_doctor(session, clock, arena, &doctors[i]));
+    }
+    return ERR_OK;
+}
+
+enum err demo_seed(struct store_session *session, struct clock *clock)
+{
+    struct timestamp now = clock_now(clock);
+    struct arena *arena = arena_new(4096);
+    enum err err = insert_departments(session, now);
+    err = err == ERR_OK ? insert_reasons(session, now) : err;
+    err = err == ERR_OK ? insert_questions(session, now) : err;
+    err = err == ERR_OK ? insert_diagnoses(session, now) : err;
+    err = err == ERR_OK ? insert_doctors(session, clock, arena, now) : err;
+    arena_free(arena);
+    return err;
+}

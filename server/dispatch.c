@@ -1,0 +1,426 @@
+/* What a worker does with one job: parse, check, run the handler, encode the answer.
+ *
+ * REST and the socket meet here: both come down to a row of the table, a caller and a JSON
+ * document. The order of checks is the order in which a client can mend things: is it JSON, is
+ * there such a call, is the caller signed in and of the right kind, are the fields right, and
+ * then the handler's own rules. Whatever fails, nothing has been changed: the runner takes back
+ * what a failed handler wrote (SQLite), or the handler wrote nothing that could not be repeated. */
+#include <string.h>
+
+#include "server/api/chats.h"
+#include "server/api/emit.h"
+#include "server/api/replay.h"
+#include "server/api/sweep.h"
+#include "server/auth.h"
+#include "server/clock.h"
+#include "server/config.h"
+#include "server/jobs.h"
+#include "server/log.h"
+
+#define CLOSE_NOT_A_FRAME 4000
+#define CLOSE_NOT_SIGNED_IN 4001
+#define CLOSE_TOKEN_EXPIRED 4002
+#define HTTP_OK 200
+#define MICROSECONDS_PER_DAY (INT64_C(86400) * 1000000)
+
+/* ---- Answers ------------------------------------------------------------------------------ */
+
+static void answer_success(struct job *job, const struct reply_form *form, const void *out,
+                           const char *id_json)
+{
+    struct strbuf buffer;
+    strbuf_init(&buffer, FRAME_ROOM);
+    envelope_success(&buffer, form, out, id_json);
+    job->answer = frame_take(&buffer);
+    job->status = HTTP_OK;
+}
+
+/* On a socket a call without id gets no answer, unless the frame itself is wrong. */
+static void answer_failure(struct job *job, enum err err, const char *id_json, bool is_due)
+{
+    job->err = err;
+    job->status = error_row(err)->status;
+    call_forget_emissions(&job->call);
+    if (is_due) {
+        struct strbuf buffer;
+        strbuf_init(&buffer, FRAME_ROOM);
+        envelope_failure(&buffer, err, &job->call.fault, id_json);
+        job->answer = frame_take(&buffer);
+    }
+}
+
+void dispatch_fail(struct job *job, enum err err)
+{
+    bool had_answer = job->answer != NULL;
+    frame_drop(job->answer);
+    job->answer = NULL;
+    job->call.fault = (struct fault){.after_ms = 0};
+    job->verdict = VERDICT_GO_ON;
+    bool is_due = job->kind == JOB_REST || (had_answer && job->id_json != NULL);
+    answer_failure(job, err, job->kind == JOB_REST ? NULL : job->id_json, is_due);
+}
+
+/* ---- A row of the table ------------------------------------------------------------------- */
+
+static enum err check_access(const struct route *route, const struct caller *who)
+{
+    enum role role = who->account.role;
+    if (route->access == ACCESS_OPEN) {
+        return ERR_OK;
+    }
+    if (role == ROLE_NONE) {
+        return ERR_NOT_SIGNED_IN;
+    }
+    bool is_wrong_role = (route->access == ACCESS_USER && role != ROLE_USER) ||
+                         (route->access == ACCESS_DOCTOR && role != ROLE_DOCTOR);
+    return is_wrong_role ? ERR_NOT_YOURS : ERR_OK;
+}
+
+/* Runs the row's handler on a parsed document. */
+static enum err run_route(struct call *call, const struct route *route,
+                          const struct document *document, void **out)
+{
+    TRY(check_access(route, &call->who));
+    void *in = arena_alloc(call->arena, route->in->size);
+    TRY(document_bind(document, route->in, call->arena, in, &call->fault));
+    *out = arena_alloc(call->arena, route->out_size);
+    enum err err = route->handler(call, in, *out);
+    if (err == ERR_DUPLICATE || err == ERR_ABSENT) {
+        log_error("a handler let a storage answer through", "route=%s", route->name);
+        return ERR_INTERNAL;
+    }
+    return err;
+}
+
+static enum err run_rest(struct job *job, void **out)
+{
+    struct call *call = &job->call;
+    if (job->route->access != ACCESS_OPEN) {
+        TRY(token_verify(call->settings, job->token, call->now, &call->who));
+    }
+    struct document document;
+    TRY(document_parse(&document, job->body, job->length, &call->fault));
+    enum err err = run_route(call, job->route, &document, out);
+    document_free(&document);
+    return err;
+}
+
+static void dispatch_rest(struct job *job)
+{
+    void *out = NULL;
+    enum err err = run_rest(job, &out);
+    if (err == ERR_OK) {
+        answer_success(job, &job->route->reply, out, NULL);
+    } else {
+        answer_failure(job, err, NULL, true);
+    }
+}
+
+/* ---- Calls that only the socket has ------------------------------------------------------- */
+
+static const struct reply_form plain_reply = {REPLY_NONE, &nothing_shape, false, "操作成功"};
+static const struct reply_form connected_reply = {REPLY_OBJECT, &connected_shape, false,
+                                                  "操作成功"};
+
+static void close_with(struct job *job, int close_code)
+{
+    job->verdict = VERDICT_CLOSE;
+    job->close_code = close_code;
+}
+
+static enum err run_ping(struct job *job, const struct document *data)
+{
+    (void)data;
+    if (job->id_json != NULL) {
+        answer_success(job, &plain_reply, NULL, job->id_json);
+    }
+    return ERR_OK;
+}
+
+static enum err run_typing(struct job *job, const struct document *data)
+{
+    struct by_chat in;
+    struct chat chat;
+    enum side side;
+    TRY(document_bind(data, &by_chat_shape, job->call.arena, &in, &job->call.fault));
+    TRY(chat_get_own(&job->call, in.chat_id, &chat, &side));
+    emit_typing(&job->call, &chat, side);
+    return run_ping(job, data);
+}
+
+static struct connected connected_as(const struct job *job, struct account account)
+{
+    struct connected connected = {.ping_interval = job->call.settings->ping_seconds};
+    if (account.role == ROLE_USER) {
+        connected.user_id = account.id;
+    } else {
+        connected.doctor_id = account.id;
+    }
+    return connected;
+}
+
+/* The first connect proves who it is; the rest of the answer follows from JOB_RESUME, when the
+ * socket is subscribed. A later one renews the token. */
+static enum err run_connect(struct job *job, const struct document *data)
+{
+    struct call *call = &job->call;
+    struct socket_connect in;
+    struct caller who;
+    TRY(document_bind(data, &socket_connect_shape, call->arena, &in, &call->fault));
+    const char *token = in.token != NULL ? in.token : job->token;
+    enum err err = token_verify(call->settings, token, call->now, &who);
+    if (err != ERR_OK) {
+        close_with(job, err == ERR_TOKEN_EXPIRED ? CLOSE_TOKEN_EXPIRED : CLOSE_NOT_SIGNED_IN);
+        return err;
+    }
+    struct account before = call->who.account;
+    if (before.role == ROLE_NONE) {
+        job->who = who;
+        job->cursor = in.cursor;
+        job->verdict = VERDICT_SIGN_IN;
+        return ERR_OK;
+    }
+    if (before.role != who.account.role || !oid_equal(before.id, who.account.id)) {
+        return call_blame(call, ERR_NOT_YOURS, "token"); /* a socket stays its account's */
+    }
+    job->who = who;
+    job->verdict = VERDICT_RENEW;
+    char cursor[CURSOR_TEXT_BYTES];
+    cursor_format(call->store_id, job->fanned_out_rev, cursor);
+    struct connected connected = connected_as(job, who.account);
+    connected.cursor = in.cursor != NULL ? in.cursor : cursor;
+    connected.resumed = true; /* nothing was interrupted */
+    if (job->id_json != NULL) {
+        answer_success(job, &connected_reply, &connected, job->id_json);
+    }
+    return ERR_OK;
+}
+
+typedef enum err (*socket_call_fn)(struct job *job, const struct document *data);
+
+static const struct {
+    const char *name;
+    socket_call_fn run;
+    bool needs_sign_in;
+} socket_calls[] = {
+    {"connect", run_connect, false},
+    {"ping", run_ping, false},
+    {"typing", run_typing, true},
+};
+
+/* ---- Frames ------------------------------------------------------------------------------- */
+
+static enum err check_signed_in(struct job *job)
+{
+    if (job->call.who.account.role == ROLE_NONE) {
+        close_with(job, CLOSE_NOT_SIGNED_IN); /* connect comes first (contract 4) */
+        return ERR_NOT_SIGNED_IN;
+    }
+    if (job->call.who.expires_ms <= job->call.now.ms) {
+        close_with(job, CLOSE_TOKEN_EXPIRED);
+        return ERR_TOKEN_EXPIRED;
+    }
+    return ERR_OK;
+}
+
+static enum err run_endpoint(struct job *job, const struct socket_call *frame)
+{
+    const struct route *route = route_find(frame->call, strlen(frame->call));
+    TRY(check_signed_in(job));
+    if (route == NULL) {
+        return call_blame(&job->call, ERR_UNKNOWN_CALL, "call");
+    }
+    if (route->lane != job->lane) {
+        job->lane = route->lane;
+        return ERR_OK; /* dispatch_frame sees that the job was moved */
+    }
+    void *out = NULL;
+    TRY(run_route(&job->call, route, &frame->data, &out));
+    if (frame->id_json != NULL) {
+        struct reply_form form = route->reply;
+        answer_success(job, &form, out, frame->id_json);
+    }
+    return ERR_OK;
+}
+
+static enum err run_frame(struct job *job, const struct socket_call *frame)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(socket_calls); i++) {
+        if (strcmp(socket_calls[i].name, frame->call) == 0) {
+            if (socket_calls[i].needs_sign_in) {
+                TRY(check_signed_in(job));
+            }
+            return socket_calls[i].run(job, &frame->data);
+        }
+    }
+    return run_endpoint(job, frame);
+}
+
+/* Returns ERR_BUSY if the job belongs into another lane, where it starts anew. */
+static enum err dispatch_frame(struct job *job)
+{
+    enum lane lane = job->lane;
+    struct socket_call frame = {.id_json = NULL};
+    enum err err =
+        socket_call_parse(job->body, job->length, job->call.arena, &frame, &job->call.fault);
+    job->id_json = frame.id_json;
+    if (err != ERR_OK) {
+        answer_failure(job, err, frame.id_json, true);
+        close_with(job, CLOSE_NOT_A_FRAME);
+        return ERR_OK;
+    }
+    err = run_frame(job, &frame);
+    document_free(&frame.data);
+    if (job->lane != lane) {
+        return ERR_BUSY;
+    }
+    if (err != ERR_OK) {
+        answer_failure(job, err, frame.id_json, frame.id_json != NULL);
+    }
+    return ERR_OK;
+}
+
+/* ---- Resume ------------------------------------------------------------------------------- */
+
+/* Whether the client's cursor is one that this store can go on from. */
+static bool cursor_is_good(struct job *job, int64_t *rev)
+{
+    if (job->cursor == NULL || !cursor_parse(job->cursor, job->call.store_id, rev)) {
+        return false;
+    }
+    int64_t reach = job->call.settings->resume_days * MICROSECONDS_PER_DAY;
+    return job->call.now.ms * 1000 - *rev <= reach;
+}
+
+/* Where a client stands that has seen all that this node has told until now. */
+static int64_t standing(const struct job *job)
+{
+    return store_is_ordered(store_of_session(job->call.store)) ? job->fanned_out_rev
+                                                               : job->call.now.ms * 1000;
+}
+
+static void append_synced(struct job *job, struct emission *replay, int64_t rev)
+{
+    char cursor[CURSOR_TEXT_BYTES];
+    cursor_format(job->call.store_id, rev, cursor);
+    struct strbuf buffer;
+    strbuf_init(&buffer, FRAME_ROOM);
+    envelope_event(&buffer, EVENT_SYNCED, cursor, NULL);
+    struct emission *synced = ARENA_NEW(job->call.arena, struct emission);
+    *synced = (struct emission){.frame = frame_take(&buffer), .rev = rev};
+    struct emission **tail = &replay;
+    while (*tail != NULL) {
+        tail = &(*tail)->next;
+    }
+    *tail = synced;
+    job->replay = replay;
+}
+
+/* The answer to connect, what was missed, and synced. The answer's cursor is still the client's
+ * own when it is resumed: only what it has received may move it. */
+static enum err run_resume(struct job *job)
+{
+    struct call *call = &job->call;
+    struct replay replay = {.is_complete = false};
+    int64_t rev = 0;
+    if (cursor_is_good(job, &rev)) {
+        int64_t from = replay_start(store_of_session(call->store), rev);
+        TRY(replay_since(call, job->who.account, from, call->settings->resume_items, &replay));
+    }
+    int64_t now = standing(job);
+    int64_t newest = replay.newest > now ? replay.newest : now;
+    char cursor[CURSOR_TEXT_BYTES];
+    cursor_format(call->store_id, replay.is_complete ? rev : now, cursor);
+    struct connected connected = connected_as(job, job->who.account);
+    connected.cursor = cursor;
+    connected.resumed = replay.is_complete;
+    if (job->id_json != NULL) {
+        answer_success(job, &connected_reply, &connected, job->id_json);
+    }
+    append_synced(job, replay.first, newest > rev || !replay.is_complete ? newest : rev);
+    return ERR_OK;
+}
+
+static enum err run_repair(struct job *job)
+{
+    struct call *call = &job->call;
+    struct replay replay;
+    int64_t from = replay_start(store_of_session(call->store), job->cursor_rev);
+    TRY(replay_since(call, job->who.account, from, 0, &replay));
+    job->replay = replay.first;
+    return ERR_OK;
+}
+
+/* The server's own work: in the WRITE lane it sweeps, elsewhere it asks whether the store is
+ * there. */
+static enum err run_duty(struct job *job)
+{
+    bool more;
+    return job->lane == LANE_WRITE ? sweep(&job->call, &more) : store_ping(job->call.store);
+}
+
+/* ---- Entry -------------------------------------------------------------------------------- */
+
+static void begin(struct job *job)
+{
+    struct call *call = &job->call;
+    call->who = job->who;
+    call->now = clock_now(call->clock);
+    call->store_id = store_id(store_of_session(call->store));
+    call->fault = (struct fault){.after_ms = 0};
+    job->err = ERR_OK;
+    job->verdict = VERDICT_GO_ON;
+}
+
+enum err dispatch_run(struct job *job)
+{
+    begin(job);
+    enum err err = ERR_OK;
+    switch (job->kind) {
+    case JOB_REST:
+        dispatch_rest(job);
+        return ERR_OK;
+    case JOB_FRAME:
+        return dispatch_frame(job);
+    case JOB_RESUME:
+        err = run_resume(job);
+        break;
+    case JOB_REPAIR:
+        err = run_repair(job);
+        break;
+    case JOB_DUTY:
+        err = run_duty(job);
+        break;
+    }
+    if (err != ERR_OK) {
+        answer_failure(job, err, job->id_json, job->id_json != NULL);
+    }
+    return ERR_OK;
+}
+
+/* ---- The loop's guess --------------------------------------------------------------------- */
+
+/* The position of the first of `stops` at or after `at`; `length` if there is none. */
+static size_t find_any(const char *text, size_t at, size_t length, const char *stops)
+{
+    while (at < length && strchr(stops, text[at]) == NULL) {
+        at++;
+    }
+    return at;
+}
+
+enum lane dispatch_guess_lane(const char *text, size_t length)
+{
+    static const char key[] = "\"call\"";
+    const size_t key_length = sizeof key - 1;
+    for (size_t i = 0; i + key_length < length; i++) {
+        if (text[i] != '"' || memcmp(text + i, key, key_length) != 0) {
+            continue;
+        }
+        size_t name = find_any(text, i + key_length, length, "\"") + 1;
+        size_t end = find_any(text, name, length, "\"");
+        const struct route *route = end < length ? route_find(text + name, end - name) : NULL;
+        return route != NULL ? route->lane : LANE_READ;
+    }
+    return LANE_READ;
+}

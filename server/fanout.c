@@ -1,0 +1,347 @@
+/* Events to sockets.
+ *
+ * A node tells its own events to its own sockets, in the order of their commits, and hands them to
+ * the bus for the others. So the bus only ever matters between nodes, and may fail in two ways:
+ *
+ *  - It is known to be down. When it is back, each account held here is *repaired*: its sockets
+ *    hold what is live, a JOB_REPAIR reads from the store what came since a while before the
+ *    loss, that is told, and then what was held.
+ *  - It loses an event silently. So every account is looked up in the store in turns, each within
+ *    CHECK_MS, and what was not told yet is told then.
+ *
+ * Either look goes further back than need be, since clocks differ and a loss is noticed late; what
+ * was told before is recognised by its text (told.c). A local bus loses nothing: no looks there. */
+#include "server/fanout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/memory.h"
+#include "server/live.h"
+#include "server/loop_parts.h"
+#include "server/ws.h"
+
+#define REPAIRS_AT_ONCE 8
+#define CHECK_MS 20000
+#define NOTICE_REV INT64_C(15000000) /* a loss of the bus is noticed within 15 s */
+#define SKEW_REV INT64_C(2000000)    /* how far clocks of nodes may differ */
+#define QUEUE_MIN 64
+
+struct fanout {
+    struct loop *loop;
+    int64_t newest_rev;
+    bool is_alone; /* the bus is local: */
+    bool is_down;
+    int64_t down_rev; /* when is_down: nothing was missed before */
+    /* Accounts to be looked up: a ring. One that has gone meanwhile is passed over. */
+    struct account *queue; /* owned */
+    size_t queue_size, queue_start, queue_count;
+    size_t at_once;
+    int64_t next_check_ms; /* monotonic */
+};
+
+static int64_t rev_now(const struct fanout *fanout)
+{
+    return clock_now(fanout->loop->clock).ms * 1000;
+}
+
+struct fanout *fanout_new(struct loop *loop)
+{
+    static const char local[] = "local:";
+    struct fanout *fanout = memory_resize(NULL, sizeof *fanout);
+    *fanout = (struct fanout){
+        .loop = loop,
+        .newest_rev = clock_stamp(loop->clock), /* greater than all in the store */
+        .is_alone = strncmp(loop->settings->bus, local, sizeof local - 1) == 0,
+        .next_check_ms = clock_monotonic_ms() + CHECK_MS};
+    fanout->is_down = !fanout->is_alone; /* until it is heard of */
+    fanout->down_rev = rev_now(fanout) - SKEW_REV;
+    return fanout;
+}
+
+void fanout_free(struct fanout *fanout)
+{
+    if (fanout != NULL) {
+        free(fanout->queue);
+        free(fanout);
+    }
+}
+
+int64_t fanout_newest_rev(const struct fanout *fanout)
+{
+    return fanout->newest_rev;
+}
+
+void fanout_session_began(struct fanout *fanout, struct session *session)
+{
+    session->checked_rev = rev_now(fanout) - SKEW_REV;
+}
+
+/* ---- Telling ------------------------------------------------------------------------------- */
+
+static bool is_same(struct conn_handle a, struct conn_handle b)
+{
+    return a.slot == b.slot && a.generation == b.generation;
+}
+
+/* The session may be gone afterwards: telling may close sockets that are too slow. */
+static void tell(struct fanout *fanout, struct session *session, struct frame *frame, int64_t rev,
+                 struct conn_handle except)
+{
+    if (rev != 0 && !fanout->is_alone) {
+        told_note(&session->told, frame, clock_monotonic_ms());
+    }
+    struct session_member *member = session->oldest;
+    while (member != NULL) {
+        struct session_member *newer = member->newer;
+        struct conn *conn = conn_of_member(member);
+        if (!is_same(conn->handle, except)) {
+            ws_tell(conn, frame, rev == 0 ? WS_EPHEMERAL : WS_DURABLE);
+        }
+        member = newer;
+    }
+}
+
+static const struct conn_handle nobody = {.generation = 0};
+
+void fanout_job(struct fanout *fanout, struct job *job)
+{
+    struct loop *loop = fanout->loop;
+    ASSERT_LOOP(loop);
+    for (struct emission *at = job->call.first_emission; at != NULL; at = at->next) {
+        struct session *session = sessions_find(loop->sessions, at->audience);
+        if (session != NULL) {
+            tell(fanout, session, at->frame, at->rev, at->not_to_origin ? job->from : nobody);
+        }
+        bus_publish(loop->bus, at->audience, at->rev, at->frame);
+        if (at->rev > fanout->newest_rev) {
+            fanout->newest_rev = at->rev;
+        }
+    }
+}
+
+/* ---- Repairs ------------------------------------------------------------------------------- */
+
+static void queue_push(struct fanout *fanout, struct account account)
+{
+    if (fanout->queue_count == fanout->queue_size) {
+        size_t size = fanout->queue_size == 0 ? QUEUE_MIN : fanout->queue_size * 2;
+        struct account *queue = memory_resize(NULL, size * sizeof *queue);
+        for (size_t i = 0; i < fanout->queue_count; i++) {
+            queue[i] = fanout->queue[(fanout->queue_start + i) % fanout->queue_size];
+        }
+        free(fanout->queue);
+        fanout->queue = queue;
+        fanout->queue_size = size;
+        fanout->queue_start = 0;
+    }
+    fanout->queue[(fanout->queue_start + fanout->queue_count) % fanout->queue_size] = account;
+    fanout->queue_count++;
+}
+
+static void repair_later(struct fanout *fanout, struct session *session, int64_t from_rev)
+{
+    if (!session->is_repair_queued || from_rev < session->repair_rev) {
+        session->repair_rev = from_rev;
+    }
+    if (!session->is_repair_queued) {
+        session->is_repair_queued = true;
+        queue_push(fanout, session->account);
+    }
+}
+
+/* False: the lane is full, later. */
+static bool repair_begin(struct fanout *fanout, struct session *session)
+{
+    struct loop *loop = fanout->loop;
+    struct job *job = job_new(loop->jobs, JOB_REPAIR);
+    job->lane = LANE_READ;
+    job->who.account = session->account;
+    job->cursor_rev = session->repair_rev;
+    session->is_repair_queued = false;
+    if (jobs_submit(loop->jobs, job) != ERR_OK) {
+        repair_later(fanout, session, job->cursor_rev);
+        job_free(loop->jobs, job);
+        return false;
+    }
+    session->checked_rev = rev_now(fanout) - SKEW_REV;
+    fanout->at_once++;
+    return true;
+}
+
+static void repairs_go_on(struct fanout *fanout)
+{
+    while (fanout->at_once < REPAIRS_AT_ONCE && fanout->queue_count > 0) {
+        struct account account = fanout->queue[fanout->queue_start];
+        fanout->queue_start = (fanout->queue_start + 1) % fanout->queue_size;
+        fanout->queue_count--;
+        struct session *session = sessions_find(fanout->loop->sessions, account);
+        bool is_wanted = session != NULL && session->is_repair_queued;
+        if (is_wanted && !repair_begin(fanout, session)) {
+            return;
+        }
+    }
+}
+
+/* Calls for each socket of the account that is still there. */
+static void each_socket(struct fanout *fanout, struct account account,
+                        void (*each)(struct conn *conn))
+{
+    struct session *session = sessions_find(fanout->loop->sessions, account);
+    struct session_member *member = session != NULL ? session->oldest : NULL;
+    while (member != NULL) {
+        struct session_member *newer = member->newer;
+        each(conn_of_member(member));
+        member = newer;
+    }
+}
+
+static void hold(struct conn *conn)
+{
+    if (conn->state == WS_LIVE) {
+        conn_move(conn, WS_REPAIRING);
+    }
+}
+
+static void stop_holding(struct conn *conn)
+{
+    if (conn->state == WS_REPAIRING) {
+        conn_move(conn, WS_LIVE);
+    }
+}
+
+static void release(struct conn *conn)
+{
+    if (conn->state == WS_LIVE) {
+        ws_release_held(conn);
+    }
+}
+
+void fanout_repaired(struct fanout *fanout, struct job *job)
+{
+    ASSERT_LOOP(fanout->loop);
+    assert(fanout->at_once > 0);
+    fanout->at_once--;
+    struct account account = job->who.account;
+    struct session *session = sessions_find(fanout->loop->sessions, account);
+    if (session == NULL) {
+        repairs_go_on(fanout);
+        return;
+    }
+    if (job->err != ERR_OK) {
+        repair_later(fanout, session, job->cursor_rev); /* with the next tick */
+        return;
+    }
+    if (!session->is_repair_queued) { /* else the bus was away again: go on holding */
+        each_socket(fanout, account, stop_holding);
+    }
+    for (struct emission *at = job->replay; at != NULL; at = at->next) {
+        session = sessions_find(fanout->loop->sessions, account);
+        if (session != NULL && !told_has(&session->told, at->frame)) {
+            tell(fanout, session, at->frame, at->rev, nobody);
+        }
+    }
+    each_socket(fanout, account, release);
+    repairs_go_on(fanout);
+}
+
+static void check_session(void *data, struct session *session)
+{
+    repair_later(data, session, session->checked_rev);
+}
+
+void fanout_tick(struct fanout *fanout)
+{
+    struct loop *loop = fanout->loop;
+    ASSERT_LOOP(loop);
+    int64_t now_ms = clock_monotonic_ms();
+    if (jobs_pending(loop->jobs) == 0) {
+        /* Every stamp there is has been told: a quiet night makes no cursor old. */
+        fanout->newest_rev = clock_stamp(loop->clock);
+    }
+    if (!fanout->is_alone && !fanout->is_down && now_ms >= fanout->next_check_ms) {
+        fanout->next_check_ms = now_ms + CHECK_MS;
+        sessions_each(loop->sessions, check_session, fanout);
+    }
+    repairs_go_on(fanout);
+}
+
+/* ---- The bus calls ------------------------------------------------------------------------- */
+
+static void on_event(void *data, struct account account, int64_t rev, const char *text,
+                     size_t length)
+{
+    struct fanout *fanout = data;
+    struct session *session = sessions_find(fanout->loop->sessions, account);
+    if (session == NULL) {
+        return; /* its last socket has just left */
+    }
+    struct strbuf buffer;
+    strbuf_init(&buffer, FRAME_ROOM);
+    strbuf_add(&buffer, text, length);
+    struct frame *frame = frame_take(&buffer);
+    tell(fanout, session, frame, rev, nobody);
+    frame_drop(frame);
+}
+
+static void on_subscribed(void *data, struct account account)
+{
+    struct fanout *fanout = data;
+    struct session *session = sessions_find(fanout->loop->sessions, account);
+    if (session != NULL) {
+        session->is_subscribed = true;
+        each_socket(fanout, account, live_go_on);
+    }
+}
+
+static void lose_subscription(void *data, struct session *session)
+{
+    (void)data;
+    session->is_subscribed = false;
+}
+
+static void on_down(void *data)
+{
+    struct fanout *fanout = data;
+    struct loop *loop = fanout->loop;
+    if (fanout->is_down) {
+        return;
+    }
+    fanout->is_down = true;
+    fanout->down_rev = rev_now(fanout) - NOTICE_REV;
+    sessions_each(loop->sessions, lose_subscription, NULL);
+    size_t at = 0;
+    struct conn *conn;
+    while ((conn = conns_next(loop->conns, &at)) != NULL) {
+        if (conn->state == WS_JOINING) {
+            live_go_on(conn); /* nobody waits for a bus that is away */
+        }
+    }
+}
+
+static void repair_after_loss(void *data, struct session *session)
+{
+    struct fanout *fanout = data;
+    repair_later(fanout, session, fanout->down_rev);
+    each_socket(fanout, session->account, hold);
+}
+
+static void on_up(void *data)
+{
+    struct fanout *fanout = data;
+    if (!fanout->is_down) {
+        return;
+    }
+    fanout->is_down = false;
+    sessions_each(fanout->loop->sessions, repair_after_loss, fanout);
+    repairs_go_on(fanout);
+}
+
+struct bus_hooks fanout_hooks(struct fanout *fanout)
+{
+    return (struct bus_hooks){.data = fanout,
+                              .on_event = on_event,
+                              .on_subscribed = on_subscribed,
+                              .on_down = on_down,
+                              .on_up = on_up};
+}

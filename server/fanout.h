@@ -1,0 +1,35 @@
+/* Loop only. From an event to the sockets that are to hear it, here and on other nodes; and the
+ * mending of what the bus has lost. Contract 4. */
+#ifndef CONSULTD_SERVER_FANOUT_H
+#define CONSULTD_SERVER_FANOUT_H
+
+#include "server/bus.h"
+#include "server/jobs.h"
+
+struct fanout;
+struct loop;
+struct session;
+
+/* The loop's settings and clock must be there. Caller owns. */
+struct fanout *fanout_new(struct loop *loop);
+void fanout_free(struct fanout *fanout);
+
+/* What the bus calls. */
+struct bus_hooks fanout_hooks(struct fanout *fanout);
+
+/* Tells the events of a finished job, in their order, to the sockets here and to the bus. */
+void fanout_job(struct fanout *fanout, struct job *job);
+
+/* With a store of one writer: all events up to this stamp have been told. */
+int64_t fanout_newest_rev(const struct fanout *fanout);
+
+/* A session is new: what was missed from now on is found. */
+void fanout_session_began(struct fanout *fanout, struct session *session);
+
+/* A worker has handed back a JOB_REPAIR. */
+void fanout_repaired(struct fanout *fanout, struct job *job);
+
+/* Once a second. */
+void fanout_tick(struct fanout *fanout);
+
+#endif

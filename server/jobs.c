@@ -1,0 +1,455 @@
+/* The workers and their lanes: run-then-commit.
+ *
+ *     loop --submit--> [ lane READ  ] --> reader threads ---.
+ *                      [ lane WRITE ] --> writer thread(s) --+--> [ finished ] --wake--> loop
+ *                      [ lane SLOW  ] --> one thread -------'
+ *
+ * Syncing a disk costs as much as running a hundred handlers. So the writer of a store that has
+ * only one takes all that waits, runs it in one open run of the store, and syncs once for all;
+ * what arrives meanwhile is the next run. The busier it is the cheaper a job gets, and nobody waits
+ * for company when it is idle. Where a store has several writers (MongoDB) each operation is
+ * durable by itself and nothing would be saved: there a writer takes one job at a time.
+ *
+ * What must hold: no job is handed back before what it wrote is durable, and those of a run come
+ * back in the order in which they were submitted. A job that fails leaves nothing (store_undo). A
+ * lost run is told to everybody in it, and none of its events leaves.
+ *
+ * The loop is woken by the push that makes the finished list non-empty, and by no other: it always
+ * takes the whole list. Jobs are moved under a lane's or the list's lock, never both. */
+#include "server/jobs.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/memory.h"
+#include "server/clock.h"
+#include "server/config.h"
+#include "server/log.h"
+
+#define ARENA_BLOCK_BYTES 4096
+#define JOBS_KEPT_MAX 256 /* unused ones with their arenas, for the next requests */
+#define LOG_PAUSE_MS 1000
+#define CLOSE_INTERNAL 4105
+
+struct job_list {
+    struct job *first, *last;
+    size_t count;
+};
+
+struct lane_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    struct job_list waiting; /* lock */
+    bool is_stopping;        /* lock */
+};
+
+struct worker {
+    struct jobs *jobs;
+    pthread_t thread;
+    enum lane lane;
+    size_t take_max; /* jobs of one commit */
+    struct store_session *session;
+    int64_t logged_ms; /* when the store's trouble was last logged */
+};
+
+struct jobs {
+    struct jobs_settings settings;
+    struct lane_queue lanes[LANE_COUNT];
+    pthread_mutex_t finished_lock;
+    struct job_list finished; /* finished_lock */
+    struct worker *workers;
+    size_t worker_count;
+    size_t pending;       /* loop only */
+    struct job_list kept; /* loop only: unused ones */
+};
+
+static const char *const lane_names[LANE_COUNT] = {"read", "write", "slow"};
+
+/* ---- Lists -------------------------------------------------------------------------------- */
+
+static void list_push(struct job_list *list, struct job *job)
+{
+    job->next = NULL;
+    if (list->last == NULL) {
+        list->first = job;
+    } else {
+        list->last->next = job;
+    }
+    list->last = job;
+    list->count++;
+}
+
+static struct job *list_pop(struct job_list *list)
+{
+    struct job *job = list->first;
+    if (job != NULL) {
+        list->first = job->next;
+        list->last = list->first == NULL ? NULL : list->last;
+        list->count--;
+        job->next = NULL;
+    }
+    return job;
+}
+
+/* Puts all of `more` behind `list`, and empties it. */
+static void list_append(struct job_list *list, struct job_list *more)
+{
+    if (more->first == NULL) {
+        return;
+    }
+    if (list->last == NULL) {
+        list->first = more->first;
+    } else {
+        list->last->next = more->first;
+    }
+    list->last = more->last;
+    list->count += more->count;
+    *more = (struct job_list){.count = 0};
+}
+
+/* ---- Lanes -------------------------------------------------------------------------------- */
+
+/* False: the lane is full. */
+static bool lane_push(struct jobs *jobs, struct job *job)
+{
+    struct lane_queue *lane = &jobs->lanes[job->lane];
+    pthread_mutex_lock(&lane->lock);
+    bool has_room = lane->waiting.count < jobs->settings.lane_max;
+    if (has_room) {
+        list_push(&lane->waiting, job);
+        pthread_cond_signal(&lane->filled);
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return has_room;
+}
+
+/* Waits for work; an empty list: there will be no more. */
+static struct job_list lane_take(struct lane_queue *lane, size_t max)
+{
+    struct job_list taken = {.count = 0};
+    pthread_mutex_lock(&lane->lock);
+    while (lane->waiting.first == NULL && !lane->is_stopping) {
+        pthread_cond_wait(&lane->filled, &lane->lock);
+    }
+    if (lane->waiting.count <= max) {
+        list_append(&taken, &lane->waiting);
+    }
+    while (taken.count < max && lane->waiting.first != NULL) {
+        list_push(&taken, list_pop(&lane->waiting));
+    }
+    pthread_mutex_unlock(&lane->lock);
+    return taken;
+}
+
+/* Worker only. Empties `done`. */
+static void hand_back(struct jobs *jobs, struct job_list *done)
+{
+    if (done->first == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&jobs->finished_lock);
+    bool was_empty = jobs->finished.first == NULL;
+    list_append(&jobs->finished, done);
+    pthread_mutex_unlock(&jobs->finished_lock);
+    if (was_empty) {
+        jobs->settings.wake(jobs->settings.wake_data);
+    }
+}
+
+/* ---- One job ------------------------------------------------------------------------------ */
+
+static void log_trouble(struct worker *worker, const char *what)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - worker->logged_ms >= LOG_PAUSE_MS) {
+        worker->logged_ms = now_ms;
+        log_error(what, "lane=%s trouble=\"%s\"", lane_names[worker->lane],
+                  store_trouble(worker->session));
+    }
+}
+
+static enum err run_job(struct worker *worker, struct job *job)
+{
+    const struct jobs_settings *settings = &worker->jobs->settings;
+    job->call = (struct call){.arena = job->arena,
+                              .store = worker->session,
+                              .settings = settings->settings,
+                              .clock = settings->clock,
+                              .attempts = settings->attempts};
+    enum err err = settings->run(job);
+    assert(err == ERR_OK || (err == ERR_BUSY && job->lane != worker->lane));
+    if (err == ERR_OK && job->err == ERR_STORE) {
+        log_trouble(worker, "the store failed a job");
+    }
+    return err;
+}
+
+/* A frame whose call is not known has no id to be answered by; its socket connects again. */
+static void fail_unseen(struct jobs *jobs, struct job *job, enum err err)
+{
+    jobs->settings.fail(job, err);
+    if (job->kind == JOB_FRAME) {
+        job->verdict = VERDICT_CLOSE;
+        job->close_code = CLOSE_INTERNAL;
+    }
+}
+
+/* The guess of the loop was wrong: over to the right lane, where it starts anew. */
+static void move_job(struct jobs *jobs, struct job *job, struct job_list *done)
+{
+    if (!lane_push(jobs, job)) {
+        fail_unseen(jobs, job, ERR_BUSY);
+        list_push(done, job);
+    }
+}
+
+static void run_singly(struct worker *worker, struct job_list *taken, struct job_list *done)
+{
+    struct job *job;
+    while ((job = list_pop(taken)) != NULL) {
+        if (run_job(worker, job) == ERR_OK) {
+            list_push(done, job);
+        } else {
+            move_job(worker->jobs, job, done);
+        }
+    }
+}
+
+/* ---- A run -------------------------------------------------------------------------------- */
+
+/* Runs one job of a run: what it leaves is either whole or nothing. */
+static enum err run_marked(struct worker *worker, struct job *job, enum err *run_err)
+{
+    enum err err = store_mark(worker->session);
+    enum err outcome = run_job(worker, job);
+    if (outcome == ERR_OK && job->err != ERR_OK) {
+        call_forget_emissions(&job->call);
+        enum err undo_err = store_undo(worker->session);
+        err = err != ERR_OK ? err : undo_err;
+    }
+    *run_err = *run_err != ERR_OK ? *run_err : err;
+    return outcome;
+}
+
+/* Also what fails within a lost run is run: its answer must know the id of its call. */
+static void run_then_commit(struct worker *worker, struct job_list *taken, struct job_list *done)
+{
+    struct jobs *jobs = worker->jobs;
+    struct job *job;
+    if (store_begin(worker->session) != ERR_OK) {
+        log_trouble(worker, "no run could be begun");
+        while ((job = list_pop(taken)) != NULL) {
+            fail_unseen(jobs, job, ERR_STORE);
+            list_push(done, job);
+        }
+        return;
+    }
+    struct job_list run = {.count = 0};
+    enum err err = ERR_OK;
+    while ((job = list_pop(taken)) != NULL) {
+        if (run_marked(worker, job, &err) == ERR_OK) {
+            list_push(&run, job);
+        } else {
+            move_job(jobs, job, done);
+        }
+    }
+    if (err == ERR_OK) {
+        err = store_commit(worker->session);
+    } else {
+        store_abandon(worker->session);
+    }
+    if (err != ERR_OK) {
+        log_trouble(worker, "a run was lost");
+        for (job = run.first; job != NULL; job = job->next) {
+            call_forget_emissions(&job->call);
+            jobs->settings.fail(job, ERR_STORE);
+        }
+    }
+    list_append(done, &run);
+}
+
+static void *worker_main(void *data)
+{
+    struct worker *worker = data;
+    struct lane_queue *lane = &worker->jobs->lanes[worker->lane];
+    for (;;) {
+        struct job_list taken = lane_take(lane, worker->take_max);
+        if (taken.first == NULL) {
+            return NULL;
+        }
+        struct job_list done = {.count = 0};
+        if (worker->lane == LANE_WRITE) {
+            run_then_commit(worker, &taken, &done);
+        } else {
+            run_singly(worker, &taken, &done);
+        }
+        hand_back(worker->jobs, &done);
+    }
+}
+
+/* ---- Starting and stopping ---------------------------------------------------------------- */
+
+static enum err worker_start(struct jobs *jobs, enum lane lane, size_t take_max)
+{
+    struct worker *worker = &jobs->workers[jobs->worker_count];
+    *worker = (struct worker){.jobs = jobs,
+                              .lane = lane,
+                              .take_max = take_max,
+                              .logged_ms = clock_monotonic_ms() - LOG_PAUSE_MS};
+    TRY(store_session_open(jobs->settings.store, lane == LANE_WRITE, &worker->session));
+    if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+        store_session_close(worker->session);
+        return ERR_INTERNAL;
+    }
+    jobs->worker_count++;
+    return ERR_OK;
+}
+
+static enum err workers_start(struct jobs *jobs)
+{
+    const struct jobs_settings *settings = &jobs->settings;
+    int writers_max = store_writers_max(settings->store);
+    int writers = settings->writers < writers_max ? settings->writers : writers_max;
+    size_t run_max = writers_max == 1 ? settings->run_max : 1;
+    jobs->workers =
+        memory_resize(NULL, (size_t)(settings->readers + writers + 1) * sizeof(struct worker));
+    for (int i = 0; i < settings->readers; i++) {
+        TRY(worker_start(jobs, LANE_READ, 1));
+    }
+    for (int i = 0; i < writers; i++) {
+        TRY(worker_start(jobs, LANE_WRITE, run_max));
+    }
+    return worker_start(jobs, LANE_SLOW, 1);
+}
+
+enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
+{
+    assert(settings->readers > 0 && settings->writers > 0);
+    assert(settings->lane_max > 0 && settings->run_max > 0);
+    struct jobs *jobs = memory_resize(NULL, sizeof *jobs);
+    memset(jobs, 0, sizeof *jobs);
+    jobs->settings = *settings;
+    jobs->settings.run = settings->run != NULL ? settings->run : dispatch_run;
+    jobs->settings.fail = settings->fail != NULL ? settings->fail : dispatch_fail;
+    pthread_mutex_init(&jobs->finished_lock, NULL);
+    for (size_t i = 0; i < LANE_COUNT; i++) {
+        pthread_mutex_init(&jobs->lanes[i].lock, NULL);
+        pthread_cond_init(&jobs->lanes[i].filled, NULL);
+    }
+    enum err err = workers_start(jobs);
+    if (err != ERR_OK) {
+        jobs_stop(jobs);
+        return err;
+    }
+    *out = jobs;
+    return ERR_OK;
+}
+
+static void job_destroy(struct job *job)
+{
+    arena_free(job->arena);
+    free(job);
+}
+
+static void list_free(struct jobs *jobs, struct job_list *list)
+{
+    struct job *job;
+    while ((job = list_pop(list)) != NULL) {
+        job_free(jobs, job);
+    }
+}
+
+void jobs_stop(struct jobs *jobs)
+{
+    if (jobs == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < LANE_COUNT; i++) {
+        pthread_mutex_lock(&jobs->lanes[i].lock);
+        jobs->lanes[i].is_stopping = true;
+        pthread_cond_broadcast(&jobs->lanes[i].filled);
+        pthread_mutex_unlock(&jobs->lanes[i].lock);
+    }
+    for (size_t i = 0; i < jobs->worker_count; i++) {
+        pthread_join(jobs->workers[i].thread, NULL);
+        store_session_close(jobs->workers[i].session);
+    }
+    for (size_t i = 0; i < LANE_COUNT; i++) {
+        list_free(jobs, &jobs->lanes[i].waiting); /* moved to a lane that had ended already */
+        pthread_mutex_destroy(&jobs->lanes[i].lock);
+        pthread_cond_destroy(&jobs->lanes[i].filled);
+    }
+    list_free(jobs, &jobs->finished);
+    pthread_mutex_destroy(&jobs->finished_lock);
+    struct job *job;
+    while ((job = list_pop(&jobs->kept)) != NULL) {
+        job_destroy(job);
+    }
+    free(jobs->workers);
+    free(jobs);
+}
+
+/* ---- The loop's side ---------------------------------------------------------------------- */
+
+struct job *job_new(struct jobs *jobs, enum job_kind kind)
+{
+    struct job *job = list_pop(&jobs->kept);
+    struct arena *arena;
+    if (job != NULL) {
+        arena = job->arena;
+    } else {
+        job = memory_resize(NULL, sizeof *job);
+        arena = arena_new(ARENA_BLOCK_BYTES);
+    }
+    *job = (struct job){.kind = kind, .arena = arena};
+    return job;
+}
+
+static void emissions_drop(struct emission *first)
+{
+    for (struct emission *at = first; at != NULL; at = at->next) {
+        frame_drop(at->frame);
+    }
+}
+
+void job_free(struct jobs *jobs, struct job *job)
+{
+    emissions_drop(job->call.first_emission);
+    emissions_drop(job->replay);
+    frame_drop(job->answer);
+    free(job->body);
+    free(job->token);
+    if (jobs->kept.count >= JOBS_KEPT_MAX) {
+        job_destroy(job);
+        return;
+    }
+    arena_reset(job->arena);
+    list_push(&jobs->kept, job);
+}
+
+enum err jobs_submit(struct jobs *jobs, struct job *job)
+{
+    if (!lane_push(jobs, job)) {
+        return ERR_BUSY;
+    }
+    jobs->pending++;
+    return ERR_OK;
+}
+
+struct job *jobs_collect(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->finished_lock);
+    struct job_list taken = jobs->finished;
+    jobs->finished = (struct job_list){.count = 0};
+    pthread_mutex_unlock(&jobs->finished_lock);
+    assert(jobs->pending >= taken.count);
+    jobs->pending -= taken.count;
+    return taken.first;
+}
+
+size_t jobs_pending(const struct jobs *jobs)
+{
+    return jobs->pending;
+}

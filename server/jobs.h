@@ -1,0 +1,123 @@
+/* Work between the loop and the workers: lanes of jobs, run-then-commit, and the way back.
+ *
+ * The loop wraps raw bytes into a job and submits it; a worker of the lane runs it and hands it
+ * back; the loop collects. A job is owned by one side at a time and moves whole. A WRITE worker
+ * takes all waiting jobs (up to settings), runs each in turn within one open run of the store,
+ * commits once, and only then hands all of them back, in order: nothing is answered or pushed
+ * before it is durable. If the commit fails every answer of the run becomes ERR_STORE and no
+ * event leaves. See ARCHITECTURE.md, "Life of a message".
+ *
+ * Locks: one per lane, one for the list of finished jobs; never two at a time. */
+#ifndef CONSULTD_SERVER_JOBS_H
+#define CONSULTD_SERVER_JOBS_H
+
+#include "server/call.h"
+#include "server/route.h"
+
+/* A connection as a worker may know it: never a pointer. generation 0: nobody. */
+struct conn_handle {
+    uint32_t slot;
+    uint32_t generation;
+};
+
+enum job_kind {
+    JOB_REST,   /* a request body for `route` */
+    JOB_FRAME,  /* a text frame of a socket */
+    JOB_RESUME, /* replay for a socket that is signed in and subscribed */
+    JOB_REPAIR, /* the same for an account whose bus lost time: items since `cursor_rev` */
+    JOB_DUTY    /* the server's own work (the sweeper); no connection */
+};
+
+/* What a JOB_FRAME tells the loop to do with the connection besides sending the answer. */
+enum verdict {
+    VERDICT_GO_ON,
+    VERDICT_SIGN_IN, /* `who` is proven: register, subscribe, then JOB_RESUME */
+    VERDICT_RENEW,   /* the same account with a newer token */
+    VERDICT_CLOSE    /* send the answer, then close with close_code */
+};
+
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    enum lane lane;
+    struct conn_handle from;
+    /* In. */
+    const struct route *route;  /* JOB_REST */
+    char *body;                 /* owned; `length` bytes, may be NULL */
+    size_t length;
+    char *token;                /* owned; of the Authorization header, or NULL */
+    struct caller who;          /* of a socket that is signed in */
+    const char *cursor;         /* JOB_RESUME: arena; NULL none */
+    const char *id_json;        /* JOB_RESUME: arena; the connect call's id, NULL none */
+    int64_t cursor_rev;         /* JOB_REPAIR */
+    int64_t fanned_out_rev;     /* JOB_RESUME: the newest stamp the loop had fanned out */
+    /* Between. */
+    struct arena *arena;        /* owned; lives with the job */
+    enum err err;
+    /* Out. */
+    struct call call;           /* jobs.c sets arena, store, settings, clock and attempts before
+                                   it is run; its emissions are the events to fan out */
+    int status;                 /* HTTP */
+    struct frame *answer;       /* NULL: none is due */
+    enum verdict verdict;
+    int close_code;
+    struct emission *replay;    /* JOB_RESUME, JOB_REPAIR: frames for this socket or account */
+};
+
+struct jobs;
+struct worker;
+
+/* What the pool needs to know of the program. */
+struct jobs_settings {
+    struct store *store;
+    const struct settings *settings;
+    struct clock *clock;
+    struct attempts *attempts;
+    int readers;           /* threads of LANE_READ, 1 or more */
+    int writers;           /* of LANE_WRITE, at most store_writers_max */
+    size_t lane_max;       /* jobs waiting per lane; more is ERR_BUSY */
+    size_t run_max;        /* jobs of one commit */
+    void (*wake)(void *);  /* called from workers: makes the loop call jobs_collect */
+    void *wake_data;
+    /* What is done with a job; NULL: dispatch_run and dispatch_fail. For tests of the pool. */
+    enum err (*run)(struct job *);
+    void (*fail)(struct job *, enum err);
+};
+
+/* Loop only, all below. Starts the threads. ERR_STORE if a session cannot be opened, ERR_INTERNAL
+ * if a thread cannot be started; nothing is left then. */
+MUST_USE enum err jobs_start(const struct jobs_settings *settings, struct jobs **out);
+
+/* A new job with an arena, or one used before. Never NULL. */
+struct job *job_new(struct jobs *jobs, enum job_kind kind);
+/* Gives it back: drops frames, frees body and token, resets the arena. */
+void job_free(struct jobs *jobs, struct job *job);
+
+/* Hands a job over to its lane. ERR_BUSY: the lane is full, the job is still the caller's. */
+MUST_USE enum err jobs_submit(struct jobs *jobs, struct job *job);
+
+/* Takes all finished jobs, oldest first, linked by `next`; NULL: none. */
+struct job *jobs_collect(struct jobs *jobs);
+
+/* Jobs submitted and not yet collected. */
+size_t jobs_pending(const struct jobs *jobs);
+
+/* Waits for the workers to finish what they have, then stops them and frees all. */
+void jobs_stop(struct jobs *jobs);
+
+/* ---- What a worker does with one job: dispatch.c ------------------------------------------- */
+
+/* Worker only. Parses, checks, runs the handler, encodes the answer: fills the job's out part.
+ * Called within store_begin/mark in LANE_WRITE. May set job->lane to another lane and return
+ * ERR_BUSY: the job was in the wrong one and is to be handed over (a guess of the loop was
+ * wrong). Any other outcome, also a failed handler, is ERR_OK with job->err set. */
+MUST_USE enum err dispatch_run(struct job *job);
+
+/* Worker only. Turns the outcome into a failure (the commit failed). */
+void dispatch_fail(struct job *job, enum err err);
+
+/* Loop only. The lane that a socket's frame most likely needs, by a look at its `call` without
+ * parsing it; a worker corrects a wrong guess. */
+enum lane dispatch_guess_lane(const char *text, size_t length);
+
+#endif

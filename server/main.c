@@ -1,0 +1,138 @@
+/* The program: reads its options, opens the store, and hands itself over to the loop. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/auth.h"
+#include "server/clock.h"
+#include "server/config.h"
+#include "server/demo.h"
+#include "server/log.h"
+#include "server/loop.h"
+#include "server/route.h"
+
+#define EXIT_TROUBLE 1
+#define EXIT_USAGE 2
+#define WHY_BYTES 256
+#define MS_PER_SECOND 1000
+
+static int complain(const char *why, int code)
+{
+    fprintf(stderr, "consultd: %s\n", why);
+    return code;
+}
+
+static void print_routes(void)
+{
+    size_t count;
+    const struct route *all = routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        printf("POST %s\n", all[i].path);
+    }
+}
+
+static enum err seed_demo(struct store *store, struct clock *clock)
+{
+    struct store_session *session;
+    TRY(store_session_open(store, true, &session));
+    enum err err = demo_seed(session, clock);
+    store_session_close(session);
+    return err;
+}
+
+static void say_hello(const struct settings *settings)
+{
+    if (settings->demo) {
+        printf("演示页面：在浏览器打开上面的地址。演示医生：00001、00002、00003，口令 123456。\n"
+               "Demo: open the address above in a browser. Doctors 00001, 00002, 00003, "
+               "password 123456.\n");
+        fflush(stdout);
+    }
+}
+
+/* Serves until told to stop; everything it is given is ready. */
+static int serve(const struct loop_settings *loop_settings)
+{
+    struct loop *loop;
+    char why[WHY_BYTES] = "";
+    if (loop_start(loop_settings, &loop, why) != ERR_OK) {
+        return complain(why, EXIT_TROUBLE);
+    }
+    say_hello(loop_settings->settings);
+    int code = loop_run(loop);
+    loop_free(loop);
+    return code;
+}
+
+static int run_with_store(const struct settings *settings, struct store *store)
+{
+    struct clock *clock = clock_new(settings->test_clock_file, store_newest_rev(store));
+    if (clock == NULL) {
+        return complain("test_clock_file cannot be mapped", EXIT_TROUBLE);
+    }
+    struct attempts *attempts = attempts_new(settings->signin_attempts);
+    int code;
+    if (settings->demo && seed_demo(store, clock) != ERR_OK) {
+        code = complain("the demo data cannot be written to the store", EXIT_TROUBLE);
+    } else {
+        struct loop_settings loop_settings = {
+            .settings = settings,
+            .store = store,
+            .clock = clock,
+            .attempts = attempts,
+            .web_root = settings->web_root[0] != '\0' ? settings->web_root
+                                                      : CONSULTD_SOURCE_DIR "/web-demo",
+        };
+        code = serve(&loop_settings);
+    }
+    attempts_free(attempts);
+    clock_free(clock);
+    return code;
+}
+
+static int run(const struct settings *settings)
+{
+    enum log_level level = LOG_LEVEL_INFO;
+    if (log_level_parse(settings->log_level, &level)) {
+        log_set_level(level);
+    }
+    /* Texts for people, and only those, are in the hospital's time zone. */
+    setenv("TZ", settings->time_zone, 1);
+    tzset();
+    loop_block_signals();
+    struct store_settings store_settings = {
+        .url = settings->store,
+        .timeout_ms = settings->store_timeout_seconds * MS_PER_SECOND,
+        .pool_size = settings->readers + settings->writers + 2,
+    };
+    struct store *store;
+    char why[WHY_BYTES] = "";
+    if (store_open(&store_settings, &store, why) != ERR_OK) {
+        return complain(why, EXIT_TROUBLE);
+    }
+    int code = run_with_store(settings, store);
+    store_close(store);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings *settings;
+    enum errand errand = ERRAND_SERVE;
+    char why[WHY_BYTES];
+    if (!settings_load(argc, argv, &settings, &errand, why)) {
+        return complain(why, EXIT_USAGE);
+    }
+    int code = EXIT_SUCCESS;
+    switch (errand) {
+    case ERRAND_SERVE: code = run(settings); break;
+    case ERRAND_CHECK_CONFIG: puts("the options are good"); break;
+    case ERRAND_PRINT_CONFIG: settings_print(settings, stdout); break;
+    case ERRAND_PRINT_ROUTES: print_routes(); break;
+    case ERRAND_VERSION: puts("consultd " CONSULTD_VERSION); break;
+    case ERRAND_HELP: settings_help(stdout); break;
+    }
+    settings_free(settings);
+    return code;
+}

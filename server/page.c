@@ -1,0 +1,191 @@
+/* The static page, read once at the start.
+ *
+ * A path is looked up in a table and never becomes a file name, so there is no way out of the
+ * folder, and the loop never waits for a disk. Symbolic links are not followed and names that
+ * begin with a dot are passed over. A changed file is seen after a restart. */
+#include "server/page.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "protocol/memory.h"
+#include "protocol/strbuf.h"
+#include "server/log.h"
+
+#define DEPTH_MAX 8
+#define FILES_MAX 1000
+#define FILE_BYTES_MAX (4 * 1024 * 1024)
+#define HASH_START UINT64_C(14695981039346656037)
+#define HASH_PRIME UINT64_C(1099511628211)
+
+struct page {
+    struct page_file *files; /* owned, with what they point to */
+    size_t count;
+};
+
+static const struct {
+    const char *extension;
+    const char *type;
+} types[] = {
+    {"css", "text/css; charset=utf-8"},
+    {"gif", "image/gif"},
+    {"html", "text/html; charset=utf-8"},
+    {"ico", "image/x-icon"},
+    {"jpg", "image/jpeg"},
+    {"js", "text/javascript; charset=utf-8"},
+    {"json", "application/json; charset=utf-8"},
+    {"m4a", "audio/mp4"},
+    {"mp3", "audio/mpeg"},
+    {"ogg", "audio/ogg"},
+    {"png", "image/png"},
+    {"svg", "image/svg+xml"},
+    {"txt", "text/plain; charset=utf-8"},
+    {"wav", "audio/wav"},
+    {"webmanifest", "application/manifest+json"},
+    {"webp", "image/webp"},
+    {"woff2", "font/woff2"},
+};
+
+static const char *type_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot != NULL && i < ARRAY_LENGTH(types); i++) {
+        if (strcmp(types[i].extension, dot + 1) == 0) {
+            return types[i].type;
+        }
+    }
+    return NULL;
+}
+
+/* Reads up to `length` bytes, fewer where the file shrinks meanwhile. */
+static size_t read_all(int file, char *out, size_t length)
+{
+    size_t filled = 0;
+    while (filled < length) {
+        ssize_t got = read(file, out + filled, length - filled);
+        if (got <= 0) {
+            break;
+        }
+        filled += (size_t)got;
+    }
+    return filled;
+}
+
+static void tag_make(struct page_file *entry)
+{
+    uint64_t hash = HASH_START;
+    for (size_t i = 0; i < entry->length; i++) {
+        hash = (hash ^ (unsigned char)entry->text[i]) * HASH_PRIME;
+    }
+    snprintf(entry->tag, sizeof entry->tag, "\"%016" PRIx64 "\"", hash);
+}
+
+/* Takes the open file over. */
+static void add_file(struct page *page, int file, const char *path, const char *type)
+{
+    struct stat status;
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > FILE_BYTES_MAX || page->count >= FILES_MAX) {
+        log_warning("a file of the page is left out", "path=%s", path);
+        close(file);
+        return;
+    }
+    page->files = memory_resize(page->files, (page->count + 1) * sizeof *page->files);
+    struct page_file *entry = &page->files[page->count++];
+    size_t size = (size_t)status.st_size;
+    *entry = (struct page_file){.type = type, .text = memory_resize(NULL, size + 1)};
+    entry->length = read_all(file, entry->text, size);
+    close(file);
+    const char *shown = strcmp(path, "/index.html") == 0 ? "/" : path;
+    entry->path = memory_resize(NULL, strlen(shown) + 1);
+    strcpy(entry->path, shown);
+    tag_make(entry);
+}
+
+static void add_folder(struct page *page, int folder, const char *path, int depth);
+
+static void add_entry(struct page *page, int folder, const char *path, const char *name, int depth)
+{
+    struct strbuf full;
+    strbuf_init(&full, 0);
+    strbuf_add_format(&full, "%s/%s", path, name);
+    int file = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat status;
+    const char *type = type_of(name);
+    if (file >= 0 && fstat(file, &status) == 0 && S_ISDIR(status.st_mode) && depth < DEPTH_MAX) {
+        add_folder(page, file, strbuf_text(&full), depth + 1);
+    } else if (file >= 0 && type != NULL) {
+        add_file(page, file, strbuf_text(&full), type);
+    } else if (file >= 0) {
+        close(file);
+    }
+    strbuf_free(&full);
+}
+
+/* Takes the descriptor over. */
+static void add_folder(struct page *page, int folder, const char *path, int depth)
+{
+    DIR *entries = fdopendir(folder);
+    if (entries == NULL) {
+        close(folder);
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(entries)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            add_entry(page, folder, path, entry->d_name, depth);
+        }
+    }
+    closedir(entries);
+}
+
+struct page *page_load(const char *root)
+{
+    struct page *page = memory_resize(NULL, sizeof *page);
+    *page = (struct page){.count = 0};
+    if (root == NULL || root[0] == '\0') {
+        return page;
+    }
+    int folder = open(root, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (folder < 0) {
+        log_warning("no page is served: web_root cannot be read", "web_root=%s", root);
+        return page;
+    }
+    add_folder(page, folder, "", 0);
+    return page;
+}
+
+void page_free(struct page *page)
+{
+    if (page == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < page->count; i++) {
+        free(page->files[i].path);
+        free(page->files[i].text);
+    }
+    free(page->files);
+    free(page);
+}
+
+size_t page_count(const struct page *page)
+{
+    return page->count;
+}
+
+const struct page_file *page_find(const struct page *page, const char *path, size_t length)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        const struct page_file *file = &page->files[i];
+        if (strlen(file->path) == length && memcmp(file->path, path, length) == 0) {
+            return file;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* Loop only. The files of web_root, held in memory. */
+#ifndef CONSULTD_SERVER_PAGE_H
+#define CONSULTD_SERVER_PAGE_H
+
+#include "protocol/base.h"
+
+struct page;
+
+struct page_file {
+    char *path; /* "/app.js"; of index.html "/" */
+    const char *type;
+    char *text;
+    size_t length;
+    char tag[19]; /* an ETag, with its quotes */
+};
+
+/* Reads the folder `root` ("" or NULL: none). What is not a regular file of a known type, begins
+ * with a dot, is a symbolic link, or exceeds the limits is left out. Never NULL; caller owns. */
+struct page *page_load(const char *root);
+void page_free(struct page *page);
+
+size_t page_count(const struct page *page);
+
+/* The file of exactly this path; NULL: there is none. Valid until page_free. */
+const struct page_file *page_find(const struct page *page, const char *path, size_t length);
+
+#endif

@@ -1,0 +1,146 @@
+/* Passwords: scrypt by OpenSSL, kept as scrypt$N$r$p$salt$hash in hex; and the counting of failed
+ * sign-ins, which makes guessing slow for one account without locking anybody out for long. */
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/memory.h"
+#include "server/auth.h"
+
+#define COST_N 16384
+#define COST_R 8
+#define COST_P 1
+#define SCRYPT_MEMORY_MAX (64 * 1024 * 1024)
+#define SALT_BYTES 16
+#define HASH_BYTES 32
+
+static bool derive(const char *password, const unsigned char *salt, unsigned char *hash)
+{
+    return EVP_PBE_scrypt(password, strlen(password), salt, SALT_BYTES, COST_N, COST_R, COST_P,
+                          SCRYPT_MEMORY_MAX, hash, HASH_BYTES) == 1;
+}
+
+static void to_hex(const unsigned char *bytes, size_t count, char *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    }
+}
+
+static bool from_hex(const char *text, unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned value;
+        if (sscanf(text + 2 * i, "%2x", &value) != 1) {
+            return false;
+        }
+        bytes[i] = (unsigned char)value;
+    }
+    return true;
+}
+
+enum err password_hash(struct arena *arena, const char *password, const char **out)
+{
+    unsigned char salt[SALT_BYTES], hash[HASH_BYTES];
+    char salt_hex[2 * SALT_BYTES + 1], hash_hex[2 * HASH_BYTES + 1];
+    random_bytes(salt, sizeof salt);
+    if (!derive(password, salt, hash)) {
+        return ERR_INTERNAL;
+    }
+    to_hex(salt, sizeof salt, salt_hex);
+    to_hex(hash, sizeof hash, hash_hex);
+    *out = arena_format(arena, "scrypt$%d$%d$%d$%s$%s", COST_N, COST_R, COST_P, salt_hex, hash_hex);
+    return ERR_OK;
+}
+
+/* Reads what password_hash wrote. Other costs than ours are not known. */
+static bool parse_hash(const char *text, unsigned char *salt, unsigned char *hash)
+{
+    char salt_hex[2 * SALT_BYTES + 1], hash_hex[2 * HASH_BYTES + 1];
+    int n, r, p;
+    return sscanf(text, "scrypt$%d$%d$%d$%32[0-9a-f]$%64[0-9a-f]", &n, &r, &p, salt_hex,
+                  hash_hex) == 5 &&
+           n == COST_N && r == COST_R && p == COST_P && strlen(salt_hex) == 2 * SALT_BYTES &&
+           strlen(hash_hex) == 2 * HASH_BYTES && from_hex(salt_hex, salt, SALT_BYTES) &&
+           from_hex(hash_hex, hash, HASH_BYTES);
+}
+
+bool password_matches(const char *password, const char *hash)
+{
+    unsigned char salt[SALT_BYTES] = {0}, wanted[HASH_BYTES] = {0}, given[HASH_BYTES];
+    bool is_known = hash != NULL && parse_hash(hash, salt, wanted);
+    /* The same work whether there is such an account or not. */
+    bool is_derived = derive(password, salt, given);
+    bool is_same = CRYPTO_memcmp(wanted, given, sizeof given) == 0;
+    return is_known && is_derived && is_same;
+}
+
+/* ---- Failed sign-ins ---------------------------------------------------------------------- */
+
+/* A fixed table: names are hashed into it, so memory is bounded whatever is tried. Two names that
+ * meet in a slot share their count, which can only make it stricter. */
+#define SLOTS 4096
+#define MINUTE_MS INT64_C(60000)
+
+struct attempts {
+    pthread_mutex_t lock; /* guards all below */
+    int64_t per_minute;
+    struct {
+        int64_t minute; /* which one the count is of */
+        int64_t count;
+    } slots[SLOTS];
+};
+
+struct attempts *attempts_new(int64_t per_minute)
+{
+    struct attempts *attempts = memory_resize(NULL, sizeof *attempts);
+    memset(attempts, 0, sizeof *attempts);
+    pthread_mutex_init(&attempts->lock, NULL);
+    attempts->per_minute = per_minute;
+    return attempts;
+}
+
+void attempts_free(struct attempts *attempts)
+{
+    if (attempts != NULL) {
+        pthread_mutex_destroy(&attempts->lock);
+        free(attempts);
+    }
+}
+
+static size_t slot_of(const char *name)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (; *name != '\0'; name++) {
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    }
+    return (size_t)(hash % SLOTS);
+}
+
+bool attempts_over(struct attempts *attempts, const char *name, int64_t now_ms, int64_t *after_ms)
+{
+    size_t slot = slot_of(name);
+    int64_t minute = now_ms / MINUTE_MS;
+    pthread_mutex_lock(&attempts->lock);
+    bool is_over = attempts->slots[slot].minute == minute &&
+                   attempts->slots[slot].count >= attempts->per_minute;
+    pthread_mutex_unlock(&attempts->lock);
+    *after_ms = is_over ? MINUTE_MS - now_ms % MINUTE_MS : 0;
+    return is_over;
+}
+
+void attempts_failed(struct attempts *attempts, const char *name, int64_t now_ms)
+{
+    size_t slot = slot_of(name);
+    int64_t minute = now_ms / MINUTE_MS;
+    pthread_mutex_lock(&attempts->lock);
+    if (attempts->slots[slot].minute != minute) {
+        attempts->slots[slot].minute = minute;
+        attempts->slots[slot].count = 0;
+    }
+    attempts->slots[slot].count++;
+    pthread_mutex_unlock(&attempts->lock);
+}

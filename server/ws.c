@@ -1,0 +1,303 @@
+/* The bytes of a socket.
+ *
+ * In: pieces are put together into a message, a message waits for the one before it (one of a
+ * socket's frames is with a worker at a time, so its messages never overtake each other), and a
+ * socket of which too much waits is not read for a while. Reading goes on meanwhile otherwise, so
+ * that pongs are heard and a client that leaves is noticed.
+ *
+ * Out: frames are shared and wait in a queue; writing happens only when the library calls for it,
+ * as many as the socket takes. A partly sent frame is kept by the library, and nothing may be
+ * written before it is gone.
+ *
+ * Closing: the library forgets the close frame if bytes wait in it, so every close that we decide
+ * takes one way: WS_CLOSING, then from the writable callback, with nothing partly sent. What still
+ * must be told goes first. A client that reads nothing is cut off after LINGER. */
+#include "server/ws.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/memory.h"
+#include "server/fanout.h"
+#include "server/live.h"
+#include "server/log.h"
+#include "server/loop_parts.h"
+
+_Static_assert(FRAME_ROOM >= LWS_PRE, "the library writes its header in front of a frame");
+
+#define EPHEMERAL_MAX 65536     /* bytes waiting; with more, what has no cursor is dropped */
+#define INBOUND_MAX 65536       /* bytes of received frames waiting; with more we don't read */
+#define WRITE_MAX 262144        /* bytes in one turn, so that others get theirs */
+#define MESSAGE_BYTES_MIN 1024
+#define PINGS_UNANSWERED_MAX 2
+#define CALL_COST 1000          /* of a socket's credit */
+
+/* ---- Opening and closing ------------------------------------------------------------------- */
+
+void ws_opened(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    ASSERT_LOOP(loop);
+    struct socket *socket = &conn->socket;
+    lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
+    conn_move(conn, WS_NEW);
+    conn_arm(loop->conns, conn, TIMER_CONNECT);
+    socket->credit = 2 * CALL_COST * loop->settings->socket_calls_per_second;
+    socket->credit_ms = clock_monotonic_ms();
+    if (socket->origin_is_refused) {
+        ws_close(conn, CLOSE_ORIGIN);
+    }
+}
+
+void ws_close(struct conn *conn, int code)
+{
+    ASSERT_LOOP(conn->loop);
+    if (conn->state == WS_CLOSING) {
+        return;
+    }
+    live_leave(conn);
+    conn_move(conn, WS_CLOSING);
+    conn->socket.close_code = code;
+    frame_queue_clear(&conn->socket.held);
+    conn_arm(conn->loop->conns, conn, TIMER_LINGER);
+    lws_rx_flow_control(conn->wsi, 1); /* to hear the answer to our close frame */
+    lws_callback_on_writable(conn->wsi);
+}
+
+bool ws_is_settled(const struct conn *conn)
+{
+    return conn->state == WS_CLOSING ||
+           (!conn->socket.has_job && conn->socket.first_inbound == NULL);
+}
+
+/* ---- In ------------------------------------------------------------------------------------ */
+
+static void pause_reading(struct conn *conn, bool is_paused)
+{
+    if (conn->socket.is_paused != is_paused) {
+        conn->socket.is_paused = is_paused;
+        lws_rx_flow_control(conn->wsi, is_paused ? 0 : 1);
+    }
+}
+
+/* A bucket that holds two seconds' worth of calls. */
+static bool has_credit(struct conn *conn)
+{
+    struct socket *socket = &conn->socket;
+    int64_t rate = conn->loop->settings->socket_calls_per_second;
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t most = 2 * CALL_COST * rate;
+    int64_t credit = socket->credit + (now_ms - socket->credit_ms) * rate;
+    socket->credit_ms = now_ms;
+    socket->credit = credit > most ? most : credit;
+    if (socket->credit < CALL_COST) {
+        return false;
+    }
+    socket->credit -= CALL_COST;
+    return true;
+}
+
+void ws_next_frame(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    struct socket *socket = &conn->socket;
+    struct inbound *inbound = socket->first_inbound;
+    if (socket->has_job || inbound == NULL || conn->state == WS_CLOSING) {
+        return;
+    }
+    socket->first_inbound = inbound->next;
+    socket->last_inbound = inbound->next == NULL ? NULL : socket->last_inbound;
+    socket->inbound_bytes -= inbound->length;
+    struct job *job = job_new(loop->jobs, JOB_FRAME);
+    job->lane = dispatch_guess_lane(inbound->text, inbound->length);
+    job->from = conn->handle;
+    job->body = inbound->text;
+    job->length = inbound->length;
+    job->who = socket->who;
+    job->fanned_out_rev = fanout_newest_rev(loop->fanout);
+    if (conn->state == WS_NEW && socket->token != NULL) {
+        job->token = memory_resize(NULL, strlen(socket->token) + 1);
+        strcpy(job->token, socket->token);
+    }
+    free(inbound);
+    if (jobs_submit(loop->jobs, job) != ERR_OK) {
+        job_free(loop->jobs, job);
+        ws_close(conn, CLOSE_INTERNAL); /* an id to answer by is not known */
+        return;
+    }
+    socket->has_job = true;
+    if (loop->phase == LOOP_SERVING) {
+        pause_reading(conn, socket->inbound_bytes > INBOUND_MAX);
+    }
+}
+
+static void message_is_whole(struct conn *conn)
+{
+    struct socket *socket = &conn->socket;
+    if (!has_credit(conn)) {
+        ws_close(conn, CLOSE_TOO_MANY_CALLS);
+        return;
+    }
+    struct inbound *inbound = memory_resize(NULL, sizeof *inbound);
+    *inbound = (struct inbound){.text = socket->message, .length = socket->message_length};
+    socket->message = NULL;
+    socket->message_length = 0;
+    socket->message_size = 0;
+    if (socket->last_inbound == NULL) {
+        socket->first_inbound = inbound;
+    } else {
+        socket->last_inbound->next = inbound;
+    }
+    socket->last_inbound = inbound;
+    socket->inbound_bytes += inbound->length;
+    pause_reading(conn, socket->inbound_bytes > INBOUND_MAX || conn->loop->phase != LOOP_SERVING);
+    ws_next_frame(conn);
+}
+
+void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary,
+                 bool is_last)
+{
+    struct socket *socket = &conn->socket;
+    ASSERT_LOOP(conn->loop);
+    if (conn->state == WS_CLOSING) {
+        return;
+    }
+    if (is_binary) {
+        ws_close(conn, CLOSE_BINARY);
+        return;
+    }
+    size_t whole = socket->message_length + length;
+    if (whole > (size_t)conn->loop->settings->body_max) {
+        ws_close(conn, CLOSE_TOO_LARGE);
+        return;
+    }
+    if (whole > socket->message_size || socket->message == NULL) {
+        size_t size = is_last ? whole + 1 : socket->message_size * 2;
+        size = size < whole + 1 ? whole + MESSAGE_BYTES_MIN : size;
+        socket->message = memory_resize(socket->message, size);
+        socket->message_size = size;
+    }
+    if (length > 0) {
+        memcpy(socket->message + socket->message_length, bytes, length);
+    }
+    socket->message_length = whole;
+    if (is_last) {
+        message_is_whole(conn);
+    }
+}
+
+void ws_ponged(struct conn *conn)
+{
+    conn->socket.pings_unanswered = 0;
+}
+
+/* ---- Out ----------------------------------------------------------------------------------- */
+
+void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
+{
+    struct socket *socket = &conn->socket;
+    ASSERT_LOOP(conn->loop);
+    if (conn->state == WS_CLOSING) {
+        return;
+    }
+    size_t waiting = socket->out.bytes + socket->held.bytes;
+    if (kind == WS_EPHEMERAL && waiting > EPHEMERAL_MAX) {
+        return;
+    }
+    size_t room = (size_t)conn->loop->settings->socket_queue_max + socket->replay_bytes;
+    if (waiting + frame_length(frame) > room) {
+        frame_queue_clear(&socket->out);
+        ws_close(conn, CLOSE_TOO_SLOW);
+        return;
+    }
+    if (kind != WS_ANSWER && conn->state != WS_LIVE) {
+        frame_queue_push(&socket->held, frame);
+        return;
+    }
+    frame_queue_push(&socket->out, frame);
+    lws_callback_on_writable(conn->wsi);
+}
+
+void ws_release_held(struct conn *conn)
+{
+    frame_queue_append(&conn->socket.out, &conn->socket.held);
+    lws_callback_on_writable(conn->wsi);
+}
+
+/* False: the connection is broken. */
+static bool write_frames(struct conn *conn)
+{
+    struct frame_queue *out = &conn->socket.out;
+    size_t written = 0;
+    struct frame *frame;
+    while ((frame = frame_queue_first(out)) != NULL && written < WRITE_MAX &&
+           !lws_partial_buffered(conn->wsi)) {
+        size_t length = frame_length(frame);
+        if (lws_write(conn->wsi, frame_payload(frame), length, LWS_WRITE_TEXT) < 0) {
+            return false;
+        }
+        written += length;
+        frame_queue_pop(out);
+    }
+    if (out->bytes < conn->socket.replay_bytes) {
+        conn->socket.replay_bytes = out->bytes;
+    }
+    return true;
+}
+
+int ws_writable(struct conn *conn)
+{
+    struct socket *socket = &conn->socket;
+    ASSERT_LOOP(conn->loop);
+    if (lws_partial_buffered(conn->wsi)) {
+        return 0; /* the library calls again when it is gone */
+    }
+    if (socket->ping_is_due && conn->state != WS_CLOSING) {
+        /* One byte: the library does not report a pong without payload, and a pong echoes. */
+        unsigned char ping[LWS_PRE + 1] = {0};
+        socket->ping_is_due = false;
+        if (lws_write(conn->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0) {
+            return -1;
+        }
+    }
+    if (!write_frames(conn)) {
+        return -1;
+    }
+    if (socket->out.first != NULL || lws_partial_buffered(conn->wsi)) {
+        lws_callback_on_writable(conn->wsi);
+        return 0;
+    }
+    if (conn->state == WS_CLOSING && socket->close_code != 0) {
+        lws_close_reason(conn->wsi, (enum lws_close_status)socket->close_code, NULL, 0);
+        socket->close_code = 0; /* said once; the library waits for the answer */
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- Time ---------------------------------------------------------------------------------- */
+
+static void ping(struct conn *conn)
+{
+    struct socket *socket = &conn->socket;
+    if (socket->pings_unanswered >= PINGS_UNANSWERED_MAX && !socket->is_paused) {
+        ws_close(conn, CLOSE_NO_PONG);
+        return;
+    }
+    socket->pings_unanswered++;
+    socket->ping_is_due = true;
+    conn_arm(conn->loop->conns, conn, TIMER_PING);
+    lws_callback_on_writable(conn->wsi);
+}
+
+void ws_expired(struct conn *conn, enum conn_timer timer)
+{
+    if (timer == TIMER_PING) {
+        ping(conn);
+    } else if (timer == TIMER_CONNECT) {
+        ws_close(conn, CLOSE_NO_CONNECT);
+    } else {
+        log_debug("a socket did not take its close frame", "code=%d", conn->socket.close_code);
+        lws_set_timeout(conn->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    }
+}

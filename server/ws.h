@@ -1,0 +1,57 @@
+/* Loop only. The live socket: frames in, frames out, pings, close codes. Contract 4.
+ *
+ * Functions that return int are called within a callback of the network library and return what
+ * that must: 0, or -1 to close the connection. */
+#ifndef CONSULTD_SERVER_WS_H
+#define CONSULTD_SERVER_WS_H
+
+#include "server/conn.h"
+
+enum close_code {
+    CLOSE_NOT_A_FRAME = 4000,
+    CLOSE_NOT_SIGNED_IN = 4001,
+    CLOSE_TOKEN_RAN_OUT = 4002,
+    CLOSE_ORIGIN = 4003,
+    CLOSE_NO_CONNECT = 4004,
+    CLOSE_TOO_MANY_SOCKETS = 4005,
+    CLOSE_STOPPING = 4100,
+    CLOSE_TOO_SLOW = 4101,
+    CLOSE_NO_PONG = 4102,
+    CLOSE_TOO_MANY_CALLS = 4104,
+    CLOSE_INTERNAL = 4105,
+    CLOSE_BINARY = 1003,
+    CLOSE_TOO_LARGE = 1009
+};
+
+/* The handshake is done. */
+void ws_opened(struct conn *conn);
+/* A piece of a message. */
+void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary,
+                 bool is_last);
+void ws_ponged(struct conn *conn);
+int ws_writable(struct conn *conn);
+
+/* What is told to a socket, by how it is dropped when too much waits. */
+enum ws_kind { WS_ANSWER, WS_DURABLE, WS_EPHEMERAL };
+
+/* Queues a frame (a reference is kept), or holds it while the socket catches up; answers are
+ * never held. Too much waiting closes the socket with 4101. */
+void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind);
+
+/* The socket has caught up: lets out what was held. */
+void ws_release_held(struct conn *conn);
+
+/* Gives the next received frame to a worker, if there is one and none is there already. */
+void ws_next_frame(struct conn *conn);
+
+/* Leaves the account's session, sends what waits, then closes with `code`. Nothing more is read
+ * or told. */
+void ws_close(struct conn *conn, int code);
+
+/* Nothing received is left to work on. */
+bool ws_is_settled(const struct conn *conn);
+
+/* A timer has run out. */
+void ws_expired(struct conn *conn, enum conn_timer timer);
+
+#endif
