@@ -1,0 +1,31 @@
+/* Any thread. A store that fails when it is told to, around one that works.
+ *
+ * Every call of store.h that can fail is counted, over all sessions of the store: begin, commit,
+ * mark, undo, insert, insert_many, find, count, update, ping (get and find_one are finds). A test
+ * lets a handler run once to learn how many calls it makes, and then again, in fresh stores, with
+ * the first, the second, … of them failing. */
+#ifndef CONSULTD_TESTS_SUPPORT_FAKE_STORE_H
+#define CONSULTD_TESTS_SUPPORT_FAKE_STORE_H
+
+#include "storage/store.h"
+
+enum fake_failure {
+    FAKE_REFUSES,      /* the call does nothing and says ERR_STORE */
+    FAKE_LOSES_ANSWER, /* the call is carried out, and says ERR_STORE all the same */
+    FAKE_STAYS_DOWN    /* this call and all after it do nothing and say ERR_STORE */
+};
+
+/* Wraps a store. The wrapper owns it: store_close closes both. Sessions that are opened of the
+ * wrapper fail as told, others of `inner` do not. */
+struct store *fake_store_wrap(struct store *inner);
+
+/* Lets the n-th call from now fail (1: the next one) by doing nothing; 0: none. */
+void fake_store_fail_at(struct store *store, int n);
+
+/* The same, failing in a way of one's own choice. A commit that refuses abandons the run. */
+void fake_store_fail_how(struct store *store, enum fake_failure how, int n);
+
+/* How many calls were made since the store was wrapped or last told when to fail. */
+int fake_store_calls(const struct store *store);
+
+#endif

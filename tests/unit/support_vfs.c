@@ -1,0 +1,207 @@
+/* A VFS that forwards everything to the default one, but for the failures it was told.
+ *
+ * A file of it is our head followed by the real file, both in the memory that SQLite hands out.
+ * The counters are atomic: several connections write. Shared memory and locks are forwarded as
+ * they are; a failing disk does not harm them. */
+#include "support_vfs.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+struct file {
+    sqlite3_file base;
+    bool is_log;
+    sqlite3_file *real; /* behind this struct */
+};
+
+static sqlite3_vfs shim;
+static sqlite3_vfs *real_vfs;
+static atomic_bool is_full, sync_fails, read_fails;
+static atomic_int fill_in; /* writes until the disk is full; 0: never */
+static atomic_int unsynced, log_syncs;
+
+void vfs_set_full(bool value)
+{
+    atomic_store(&is_full, value);
+}
+
+void vfs_fill_at(int n)
+{
+    atomic_store(&is_full, false);
+    atomic_store(&fill_in, n);
+}
+
+void vfs_set_sync_fails(bool value)
+{
+    atomic_store(&sync_fails, value);
+}
+
+void vfs_set_read_fails(bool value)
+{
+    atomic_store(&read_fails, value);
+}
+
+int vfs_unsynced_log_writes(void)
+{
+    return atomic_load(&unsynced);
+}
+
+int vfs_log_syncs(void)
+{
+    return atomic_load(&log_syncs);
+}
+
+static sqlite3_file *real_of(sqlite3_file *file)
+{
+    return ((struct file *)file)->real;
+}
+
+#define REAL(file, method, ...) (real_of(file)->pMethods->method(real_of(file), __VA_ARGS__))
+
+static int file_close(sqlite3_file *file)
+{
+    return real_of(file)->pMethods->xClose(real_of(file));
+}
+
+static int file_read(sqlite3_file *file, void *buffer, int bytes, sqlite3_int64 offset)
+{
+    return atomic_load(&read_fails) ? SQLITE_IOERR_READ : REAL(file, xRead, buffer, bytes, offset);
+}
+
+static bool disk_is_full(void)
+{
+    if (atomic_load(&fill_in) > 0 && atomic_fetch_sub(&fill_in, 1) == 1) {
+        atomic_store(&is_full, true);
+    }
+    return atomic_load(&is_full);
+}
+
+static int file_write(sqlite3_file *file, const void *buffer, int bytes, sqlite3_int64 offset)
+{
+    if (disk_is_full()) {
+        return SQLITE_FULL;
+    }
+    if (((struct file *)file)->is_log) {
+        atomic_fetch_add(&unsynced, 1);
+    }
+    return REAL(file, xWrite, buffer, bytes, offset);
+}
+
+static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+    return REAL(file, xTruncate, size);
+}
+
+static int file_sync(sqlite3_file *file, int flags)
+{
+    if (atomic_load(&sync_fails)) {
+        return SQLITE_IOERR_FSYNC;
+    }
+    if (((struct file *)file)->is_log) {
+        atomic_store(&unsynced, 0);
+        atomic_fetch_add(&log_syncs, 1);
+    }
+    return REAL(file, xSync, flags);
+}
+
+static int file_size(sqlite3_file *file, sqlite3_int64 *size)
+{
+    return REAL(file, xFileSize, size);
+}
+
+static int file_lock(sqlite3_file *file, int lock)
+{
+    return REAL(file, xLock, lock);
+}
+
+static int file_unlock(sqlite3_file *file, int lock)
+{
+    return REAL(file, xUnlock, lock);
+}
+
+static int file_check_lock(sqlite3_file *file, int *out)
+{
+    return REAL(file, xCheckReservedLock, out);
+}
+
+static int file_control(sqlite3_file *file, int operation, void *argument)
+{
+    return REAL(file, xFileControl, operation, argument);
+}
+
+static int file_sector_size(sqlite3_file *file)
+{
+    return real_of(file)->pMethods->xSectorSize(real_of(file));
+}
+
+static int file_characteristics(sqlite3_file *file)
+{
+    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+}
+
+static int file_shm_map(sqlite3_file *file, int page, int bytes, int extend, void volatile **out)
+{
+    return REAL(file, xShmMap, page, bytes, extend, out);
+}
+
+static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
+{
+    return REAL(file, xShmLock, offset, n, flags);
+}
+
+static void file_shm_barrier(sqlite3_file *file)
+{
+    real_of(file)->pMethods->xShmBarrier(real_of(file));
+}
+
+static int file_shm_unmap(sqlite3_file *file, int delete_flag)
+{
+    return REAL(file, xShmUnmap, delete_flag);
+}
+
+static const sqlite3_io_methods methods = {
+    .iVersion = 2,
+    .xClose = file_close,
+    .xRead = file_read,
+    .xWrite = file_write,
+    .xTruncate = file_truncate,
+    .xSync = file_sync,
+    .xFileSize = file_size,
+    .xLock = file_lock,
+    .xUnlock = file_unlock,
+    .xCheckReservedLock = file_check_lock,
+    .xFileControl = file_control,
+    .xSectorSize = file_sector_size,
+    .xDeviceCharacteristics = file_characteristics,
+    .xShmMap = file_shm_map,
+    .xShmLock = file_shm_lock,
+    .xShmBarrier = file_shm_barrier,
+    .xShmUnmap = file_shm_unmap,
+};
+
+static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *out)
+{
+    (void)vfs;
+    struct file *file = (struct file *)base;
+    file->real = (sqlite3_file *)(file + 1);
+    file->is_log = (flags & SQLITE_OPEN_WAL) != 0;
+    const int rc = real_vfs->xOpen(real_vfs, name, file->real, flags, out);
+    file->base.pMethods = file->real->pMethods == NULL ? NULL : &methods;
+    return rc;
+}
+
+void vfs_install(void)
+{
+    if (real_vfs != NULL) {
+        return;
+    }
+    real_vfs = sqlite3_vfs_find(NULL);
+    memcpy(&shim, real_vfs, sizeof(shim)); /* its other methods work on names, not on files */
+    shim.pNext = NULL;
+    shim.zName = "consultd-test";
+    shim.szOsFile = (int)sizeof(struct file) + real_vfs->szOsFile;
+    shim.xOpen = vfs_open;
+    sqlite3_vfs_register(&shim, 1);
+}

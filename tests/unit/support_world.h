@@ -1,0 +1,64 @@
+/* A hospital in memory for handler tests: a store, a clock that can be moved, a caller, and the
+ * events that calls have emitted. */
+#ifndef CONSULTD_TESTS_SUPPORT_WORLD_H
+#define CONSULTD_TESTS_SUPPORT_WORLD_H
+
+#include "server/call.h"
+#include "server/clock.h"
+#include "server/config.h"
+
+#define WORLD_EVENTS_MAX 256
+
+struct world {
+    struct store *store; /* owned */
+    struct store_session *session;
+    struct clock *clock;
+    struct settings *settings;
+    struct attempts *attempts;
+    struct arena *arena;
+    struct call call;
+    char shift_path[64];
+    int64_t shift_ms;
+    bool rolls_back; /* as with SQLite: a failed call leaves nothing */
+    /* What was emitted, in order. */
+    struct {
+        struct account audience;
+        struct frame *frame;
+    } events[WORLD_EVENTS_MAX];
+    size_t event_count;
+    /* The people of most stories. */
+    struct account user, other_user, doctor, other_doctor;
+    struct oid patient_id;
+};
+
+/* Opens `store` (owned from now on) with two doctors and two users, one with a patient. */
+void world_open(struct world *world, struct store *store);
+/* The same over sqlite::memory:. */
+void world_open_memory(struct world *world);
+void world_close(struct world *world);
+
+/* Who calls from now on. */
+void world_as(struct world *world, struct account account);
+void world_shift(struct world *world, int64_t ms);
+
+/* Runs the handler of a path as a worker would: what it returns, and on failure nothing kept. */
+enum err world_call(struct world *world, const char *path, const void *in, void *out);
+
+/* Gets the call ready for functions that are no handlers. */
+struct call *world_ready(struct world *world);
+
+/* Forgets the events; counts those for an account that hold `text`. */
+void world_forget_events(struct world *world);
+size_t world_events(const struct world *world, struct account audience, const char *text);
+
+/* Short cuts of most stories; each asserts success. */
+struct consultation world_order(struct world *world);
+struct consultation world_paid_order(struct world *world);
+struct consultation world_read_order(struct world *world, struct oid id);
+enum err world_send(struct world *world, struct account from, const struct consultation *order,
+                    const char *text, const char *client_msg_id, struct message *out);
+/* All messages of a chat, oldest first, in the arena. */
+const struct message *world_messages(struct world *world, struct oid chat_id, size_t *count);
+struct chat world_chat(struct world *world, struct oid chat_id);
+
+#endif

@@ -1,0 +1,219 @@
+/* Options: four sources, their order, and what is said about a wrong one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "server/config.h"
+
+#define WHY_BYTES 256
+#define ARGUMENTS_MAX 8
+
+static char path[64];
+static char why[WHY_BYTES];
+static enum errand errand;
+
+static void write_file(const char *text)
+{
+    snprintf(path, sizeof path, "/tmp/consultd-config-XXXXXX");
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, text, strlen(text)), strlen(text));
+    close(file);
+}
+
+/* Loads with the given arguments, NULL at the end. */
+static struct settings *load(const char *first, ...)
+{
+    char *arguments[ARGUMENTS_MAX] = {(char[]){"consultd"}};
+    int count = 1;
+    va_list list;
+    va_start(list, first);
+    for (const char *at = first; at != NULL; at = va_arg(list, const char *)) {
+        assert_true(count < ARGUMENTS_MAX - 1);
+        arguments[count] = strdup(at);
+        count++;
+    }
+    va_end(list);
+    struct settings *settings = NULL;
+    bool is_good = settings_load(count, arguments, &settings, &errand, why);
+    assert_int_equal(is_good, settings != NULL);
+    for (int i = 1; i < count; i++) {
+        free(arguments[i]);
+    }
+    return settings;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (path[0] != '\0') {
+        unlink(path);
+        path[0] = '\0';
+    }
+    unsetenv("CONSULTD_LISTEN");
+    unsetenv("CONSULTD_TOKEN_KEYS");
+    unsetenv("CONSULTD_BODY_MAX");
+    unsetenv("CONSULTD_NO_SUCH_THING");
+    return 0;
+}
+
+static void flags_win_over_environment_over_file_over_built_in(void **state)
+{
+    (void)state;
+    struct settings *settings = load("--demo", NULL);
+    assert_string_equal(settings->listen, "127.0.0.1:8080");
+    settings_free(settings);
+    write_file("[server]\nlisten = 127.0.0.1:1\n");
+    settings = load("--demo", "--config", path, NULL);
+    assert_string_equal(settings->listen, "127.0.0.1:1");
+    settings_free(settings);
+    setenv("CONSULTD_LISTEN", "127.0.0.1:2", 1);
+    settings = load("--demo", "--config", path, NULL);
+    assert_string_equal(settings->listen, "127.0.0.1:2");
+    settings_free(settings);
+    settings = load("--demo", "--config", path, "--listen", "127.0.0.1:3", NULL);
+    assert_string_equal(settings->listen, "127.0.0.1:3");
+    settings_free(settings);
+}
+
+static void refused(const char *file, const char *sentence)
+{
+    write_file(file);
+    assert_null(load("--demo", "--config", path, NULL));
+    if (strstr(why, sentence) == NULL) {
+        fail_msg("expected “%s” in “%s”", sentence, why);
+    }
+    unlink(path);
+}
+
+static void a_wrong_option_is_refused_with_its_line(void **state)
+{
+    (void)state;
+    refused("[server]\nlisen = x\n", ":2: there is no option lisen in [server]");
+    refused("\n\n[limits]\nbody_max = many\n", ":4: body_max must be a whole number");
+    refused("[limits]\nbody_max = 1023\n", ":2: body_max must be from 1024 to 1048576");
+    refused("[limits]\nbody_max = 1048577\n", ":2: body_max must be from 1024 to 1048576");
+    refused("[limits]\nbody_max = 1024\nbody_max = 1024\n", ":3: body_max is set twice");
+    refused("[limits]\nlisten = 127.0.0.1:1\n", ":2: there is no option listen in [limits]");
+    refused("[server]\njust words\n", ":2: not an option");
+    refused("[server]\nlisten = nowhere\n", "listen must be HOST:PORT");
+    refused("[server]\nlisten = 127.0.0.1:65536\n", "listen must be HOST:PORT");
+    refused("[server]\nstore = redis://x\n", "store must begin with");
+    refused("[server]\nbus = sqlite:x\n", "bus must begin with");
+    refused("[server]\nlog_level = loud\n", "log_level must be");
+    refused("[server]\ncors_origins = https://a.example ftp://b\n", "cors_origins");
+    refused("[server]\ncors_origins = https://a.example/path\n", "cors_origins");
+    refused("[consultation]\ntime_zone = Mars/Olympus\n", "no zone Mars/Olympus");
+    refused("[auth]\nusersig_app_id = 14x\n", "usersig_app_id must be digits");
+    refused("[payment]\npayment_provider = cash\n", "no provider cash");
+}
+
+static void wrong_flags_and_variables_are_refused(void **state)
+{
+    (void)state;
+    assert_null(load("--no-such-flag", NULL));
+    assert_non_null(strstr(why, "--no-such-flag"));
+    assert_null(load("--demo", "argument", NULL));
+    assert_null(load("--listen", NULL));
+    assert_non_null(strstr(why, "needs a value"));
+    assert_null(load("--demo", "--config", "/nonexistent/file", NULL));
+    setenv("CONSULTD_NO_SUCH_THING", "1", 1);
+    assert_null(load("--demo", NULL));
+    assert_non_null(strstr(why, "CONSULTD_NO_SUCH_THING"));
+    unsetenv("CONSULTD_NO_SUCH_THING");
+    setenv("CONSULTD_BODY_MAX", "7", 1);
+    assert_null(load("--demo", NULL));
+    assert_non_null(strstr(why, "CONSULTD_BODY_MAX"));
+}
+
+static void without_keys_only_a_demo_on_loopback_starts(void **state)
+{
+    (void)state;
+    assert_null(load("--listen", "127.0.0.1:0", NULL));
+    assert_non_null(strstr(why, "token_keys is needed"));
+    assert_null(load("--demo", "--listen", "0.0.0.0:0", NULL));
+    assert_non_null(strstr(why, "loopback only"));
+    setenv("CONSULTD_TOKEN_KEYS", "thirty-one-characters-is-short!", 1);
+    assert_null(load(NULL, NULL));
+    assert_null(strstr(why, "thirty-one"));
+    setenv("CONSULTD_TOKEN_KEYS",
+           "first-key-of-thirty-two-character second-key-of-thirty-two-charact", 1);
+    struct settings *settings = load("--listen", "0.0.0.0:0", NULL);
+    assert_non_null(settings);
+    assert_int_equal(settings->key_count, 2);
+    assert_string_equal(settings->keys[0], "first-key-of-thirty-two-character");
+    settings_free(settings);
+}
+
+static void the_test_clock_is_for_demos_only(void **state)
+{
+    (void)state;
+    setenv("CONSULTD_TOKEN_KEYS", "first-key-of-thirty-two-character", 1);
+    write_file("[testing]\ntest_clock_file = /tmp/clock\n");
+    assert_null(load("--config", path, NULL));
+    assert_non_null(strstr(why, "test_clock_file"));
+}
+
+static char *printed(const struct settings *settings)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    settings_print(settings, out);
+    fclose(out);
+    return text;
+}
+
+static void secrets_are_masked_in_print(void **state)
+{
+    (void)state;
+    setenv("CONSULTD_TOKEN_KEYS", "first-key-of-thirty-two-character", 1);
+    struct settings *settings = load("--print-config", "--store",
+                                     "mongodb://nurse:hush-hush@127.0.0.1/x", "--bus",
+                                     "redis://:hush-hush@127.0.0.1:6379", NULL);
+    assert_int_equal(errand, ERRAND_PRINT_CONFIG);
+    char *text = printed(settings);
+    assert_null(strstr(text, "first-key"));
+    assert_null(strstr(text, "hush-hush"));
+    assert_non_null(strstr(text, "token_keys = ********"));
+    assert_non_null(strstr(text, "store = mongodb://nurse:********@127.0.0.1/x"));
+    assert_non_null(strstr(text, "bus = redis://:********@127.0.0.1:6379"));
+    free(text);
+    settings_free(settings);
+}
+
+static void the_shipped_file_is_what_print_config_prints(void **state)
+{
+    (void)state;
+    struct settings *settings = load("--print-config", NULL);
+    char *text = printed(settings);
+    FILE *file = fopen(CONSULTD_SOURCE_DIR "/conf/consultd.conf", "re");
+    assert_non_null(file);
+    char *shipped = calloc(1, 65536);
+    assert_true(fread(shipped, 1, 65535, file) > 0);
+    fclose(file);
+    assert_string_equal(shipped, text);
+    free(shipped);
+    free(text);
+    settings_free(settings);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, teardown)
+        TEST(flags_win_over_environment_over_file_over_built_in),
+        TEST(a_wrong_option_is_refused_with_its_line),
+        TEST(wrong_flags_and_variables_are_refused),
+        TEST(without_keys_only_a_demo_on_loopback_starts),
+        TEST(the_test_clock_is_for_demos_only),
+        TEST(secrets_are_masked_in_print),
+        TEST(the_shipped_file_is_what_print_config_prints),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
