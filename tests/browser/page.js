@@ -6,6 +6,9 @@ import path from 'node:path';
 import { chromium } from 'playwright-core';
 
 export const BASE_URL = (process.env.BASE_URL ?? '').replace(/\/$/, '');
+/** Another node of the same hospital: where pages that show the doctor's side alone are opened. */
+const DOCTOR_URL = (process.env.DOCTOR_URL ?? BASE_URL).replace(/\/$/, '');
+export const TWO_NODES = DOCTOR_URL !== BASE_URL;
 const DEADLINE_MS = 20_000;
 const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--disable-quic'];
@@ -68,7 +71,7 @@ export async function openPage(browser, { query = '', width = 1440, height = 900
   await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) => {
     window.reportBreach(`${event.violatedDirective} ${event.blockedURI}`);
   }));
-  await page.goto(`${BASE_URL}/${query}`);
+  await page.goto(`${query === '?view=doctor' ? DOCTOR_URL : BASE_URL}/${query}`);
   return {
     page, problems, context: inside,
     whole: new Part(page.locator('body')),
