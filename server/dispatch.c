@@ -307,13 +307,28 @@ static void append_synced(struct job *job, struct emission *replay, int64_t rev)
     strbuf_init(&buffer, FRAME_ROOM);
     envelope_event(&buffer, EVENT_SYNCED, cursor, NULL);
     struct emission *synced = ARENA_NEW(job->call.arena, struct emission);
-    *synced = (struct emission){.frame = frame_take(&buffer), .rev = rev};
+    *synced = (struct emission){.frame = frame_take(&buffer)};
     struct emission **tail = &replay;
     while (*tail != NULL) {
         tail = &(*tail)->next;
     }
     *tail = synced;
     job->replay = replay;
+}
+
+/* What a repair soon after would find and the client needs not be told: a client that was resumed
+ * has it from the replay, any other will read it from the lists. */
+static enum err read_known(struct job *job, const struct replay *replay)
+{
+    if (!job->wants_known || replay->is_complete) {
+        return ERR_OK;
+    }
+    struct call *call = &job->call;
+    struct replay known;
+    int64_t from = replay_start(store_of_session(call->store), call->now.ms * 1000);
+    TRY(replay_since(call, job->who.account, from, 0, &known));
+    job->known = known.first;
+    return ERR_OK;
 }
 
 /* The answer to connect, what was missed, and synced. The answer's cursor is still the client's
@@ -327,6 +342,7 @@ static enum err run_resume(struct job *job)
         int64_t from = replay_start(store_of_session(call->store), rev);
         TRY(replay_since(call, job->who.account, from, call->settings->resume_items, &replay));
     }
+    TRY(read_known(job, &replay));
     int64_t now = standing(job);
     int64_t newest = replay.newest > now ? replay.newest : now;
     char cursor[CURSOR_TEXT_BYTES];

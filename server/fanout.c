@@ -74,7 +74,30 @@ int64_t fanout_newest_rev(const struct fanout *fanout)
 
 void fanout_session_began(struct fanout *fanout, struct session *session)
 {
-    session->checked_rev = rev_now(fanout) - SKEW_REV;
+    session->checked_rev = rev_now(fanout); /* replay_start looks back from there */
+}
+
+bool fanout_is_alone(const struct fanout *fanout)
+{
+    return fanout->is_alone;
+}
+
+static void note_all(struct session *session, const struct emission *first)
+{
+    for (const struct emission *at = first; at != NULL; at = at->next) {
+        if (at->rev != 0) {
+            told_note(&session->told, at->frame, clock_monotonic_ms());
+        }
+    }
+}
+
+/* Where the account has other sockets, they may have missed what this one reads just now. */
+void fanout_resumed(struct fanout *fanout, struct session *session, const struct job *job)
+{
+    if (!fanout->is_alone && session->count == 1) {
+        note_all(session, job->replay);
+        note_all(session, job->known);
+    }
 }
 
 /* ---- Telling ------------------------------------------------------------------------------- */
@@ -322,7 +345,9 @@ static void on_down(void *data)
 static void repair_after_loss(void *data, struct session *session)
 {
     struct fanout *fanout = data;
-    repair_later(fanout, session, fanout->down_rev);
+    /* A session that began, or was looked up, since has missed nothing before. */
+    bool is_checked = session->checked_rev > fanout->down_rev;
+    repair_later(fanout, session, is_checked ? session->checked_rev : fanout->down_rev);
     each_socket(fanout, session->account, hold);
 }
 

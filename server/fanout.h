@@ -23,8 +23,15 @@ void fanout_job(struct fanout *fanout, struct job *job);
 /* With a store of one writer: all events up to this stamp have been told. */
 int64_t fanout_newest_rev(const struct fanout *fanout);
 
+/* Whether the bus is within the process, and so loses nothing. */
+bool fanout_is_alone(const struct fanout *fanout);
+
 /* A session is new: what was missed from now on is found. */
 void fanout_session_began(struct fanout *fanout, struct session *session);
+
+/* A socket of the session is about to be told the replay of its JOB_RESUME: a repair will not tell
+ * that again. */
+void fanout_resumed(struct fanout *fanout, struct session *session, const struct job *job);
 
 /* A worker has handed back a JOB_REPAIR. */
 void fanout_repaired(struct fanout *fanout, struct job *job);

@@ -418,6 +418,7 @@ void job_free(struct jobs *jobs, struct job *job)
 {
     emissions_drop(job->call.first_emission);
     emissions_drop(job->replay);
+    emissions_drop(job->known);
     frame_drop(job->answer);
     free(job->body);
     free(job->token);

@@ -51,6 +51,7 @@ struct job {
     const char *id_json;        /* JOB_RESUME: arena; the connect call's id, NULL none */
     int64_t cursor_rev;         /* JOB_REPAIR */
     int64_t fanned_out_rev;     /* JOB_RESUME: the newest stamp the loop had fanned out */
+    bool wants_known;           /* JOB_RESUME: fill `known`, the bus may lose events */
     /* Between. */
     struct arena *arena;        /* owned; lives with the job */
     enum err err;
@@ -62,6 +63,7 @@ struct job {
     enum verdict verdict;
     int close_code;
     struct emission *replay;    /* JOB_RESUME, JOB_REPAIR: frames for this socket or account */
+    struct emission *known;     /* JOB_RESUME: what a client that reloads its lists will find */
 };
 
 struct jobs;

@@ -94,6 +94,7 @@ void live_go_on(struct conn *conn)
     }
     conn->socket.resume = NULL;
     job->fanned_out_rev = fanout_newest_rev(loop->fanout);
+    job->wants_known = !fanout_is_alone(loop->fanout);
     if (jobs_submit(loop->jobs, job) != ERR_OK) {
         job_free(loop->jobs, job);
         ws_close(conn, CLOSE_INTERNAL);
@@ -109,6 +110,7 @@ static void resumed(struct conn *conn, struct job *job)
         return;
     }
     conn_move(conn, WS_LIVE);
+    fanout_resumed(conn->loop->fanout, conn->socket.member.session, job);
     /* A replay, which resume_items bounds, does not make a socket too slow: a client that missed
      * more than socket_queue_max would be closed at every resume and never catch up. */
     for (struct emission *at = job->replay; at != NULL; at = at->next) {
