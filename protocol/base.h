@@ -48,9 +48,9 @@ const struct error_row *error_row(enum err err);
 
 /* What went wrong with one request: filled by whoever finds it, answered by envelope.c. */
 struct fault {
-    char field[64];      /* the field to blame, e.g. "images[2]"; "" where none is */
-    char detail[160];    /* replaces the row's sentence when not ""; never holds a value sent */
-    int64_t after_ms;    /* when to try again; 0 where unknown */
+    char field[64];   /* the field to blame, e.g. "images[2]"; "" where none is */
+    char detail[160]; /* replaces the row's sentence when not ""; never holds a value sent */
+    int64_t after_ms; /* when to try again; 0 where unknown */
 };
 
 #endif

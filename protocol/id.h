@@ -6,7 +6,7 @@
 #include "protocol/base.h"
 
 #define OID_BYTES 12
-#define OID_TEXT_BYTES 25 /* 24 hex digits and the NUL */
+#define OID_TEXT_BYTES 25  /* 24 hex digits and the NUL */
 #define TIME_TEXT_BYTES 25 /* 2018-06-10T10:44:51.958Z and the NUL */
 
 /* An ObjectId. All zero means "none". */

@@ -126,8 +126,8 @@ struct chat {
     const struct chat_doctor *doctor;
     const struct chat_system *system;
     int64_t unread;
-    int64_t read_seq;      /* what this side has read */
-    int64_t peer_read_seq; /* what the other side has read */
+    int64_t read_seq;           /* what this side has read */
+    int64_t peer_read_seq;      /* what the other side has read */
     struct oid consultation_id; /* the open order, for this side's app */
 };
 
@@ -259,7 +259,7 @@ struct connected { /* ＋ answer to connect */
 
 extern const struct shape user_shape, patient_shape, department_shape, doctor_shape, reason_shape,
     question_shape, diagnosis_shape, chat_shape, message_shape, consultation_shape, payment_shape,
-    quick_reply_shape, collection_entry_shape, removal_shape, store_info_shape, user_session_shape, doctor_session_shape, read_receipt_shape, typing_shape,
-    connected_shape;
+    quick_reply_shape, collection_entry_shape, removal_shape, store_info_shape, user_session_shape,
+    doctor_session_shape, read_receipt_shape, typing_shape, connected_shape;
 
 #endif

@@ -72,8 +72,7 @@ const struct shape by_doctor_shape = SHAPE(by_doctor, by_doctor_fields);
 
 static const struct field patient_bindcard_fields[] = {
     FIELD(patient_bindcard, id, "id", REQUIRED, 0, 0, "就诊人id"),
-    FIELD(patient_bindcard, patient_id_no, "patientIdNo", REQUIRED, 1, NAME_MAX_LENGTH,
-          "就诊卡号"),
+    FIELD(patient_bindcard, patient_id_no, "patientIdNo", REQUIRED, 1, NAME_MAX_LENGTH, "就诊卡号"),
 };
 const struct shape patient_bindcard_shape = SHAPE(patient_bindcard, patient_bindcard_fields);
 
@@ -95,14 +94,15 @@ static const struct field message_create_fields[] = {
                  "发送方给的去重编号，重发时不变"),
     FIELD(message_create, text, "text", MULTILINE, 1, TEXT_MAX_LENGTH,
           "文本内容（text，image，audio 有且只有一个不为空）"),
-    FIELD_FORMAT(message_create, image, "image", 0, FORMAT_URL, URL_MAX_LENGTH,
-                 "图片消息网络地址"),
-    FIELD_FORMAT(message_create, audio, "audio", 0, FORMAT_URL, URL_MAX_LENGTH,
-                 "语音消息网络地址"),
+    FIELD_FORMAT(message_create, image, "image", 0, FORMAT_URL, URL_MAX_LENGTH, "图片消息网络地址"),
+    FIELD_FORMAT(message_create, audio, "audio", 0, FORMAT_URL, URL_MAX_LENGTH, "语音消息网络地址"),
 };
-const struct shape message_create_shape = {"message_create", sizeof(struct message_create),
+const struct shape message_create_shape = {"message_create",
+                                           sizeof(struct message_create),
                                            message_create_fields,
-                                           ARRAY_LENGTH(message_create_fields), 5, 8};
+                                           ARRAY_LENGTH(message_create_fields),
+                                           5,
+                                           8};
 
 static const struct field chat_read_fields[] = {
     FIELD(chat_read, chat_id, "chatId", REQUIRED, 0, 0, "聊天id"),
@@ -154,11 +154,9 @@ const struct shape by_consultation_shape = SHAPE(by_consultation, by_consultatio
 static const struct field quick_reply_create_fields[] = {
     FIELD(quick_reply_create, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
     FIELD(quick_reply_create, title, "title", REQUIRED, 1, NAME_MAX_LENGTH, "标题"),
-    FIELD(quick_reply_create, content, "content", REQUIRED | MULTILINE, 1, TEXT_MAX_LENGTH,
-          "内容"),
+    FIELD(quick_reply_create, content, "content", REQUIRED | MULTILINE, 1, TEXT_MAX_LENGTH, "内容"),
 };
-const struct shape quick_reply_create_shape =
-    SHAPE(quick_reply_create, quick_reply_create_fields);
+const struct shape quick_reply_create_shape = SHAPE(quick_reply_create, quick_reply_create_fields);
 
 static const struct field quick_reply_filter_fields[] = {
     FIELD(quick_reply_filter, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
@@ -166,8 +164,7 @@ static const struct field quick_reply_filter_fields[] = {
           "搜索关键字，在标题和内容中查找"),
     PAGE_ROWS(quick_reply_filter),
 };
-const struct shape quick_reply_filter_shape =
-    SHAPE(quick_reply_filter, quick_reply_filter_fields);
+const struct shape quick_reply_filter_shape = SHAPE(quick_reply_filter, quick_reply_filter_fields);
 
 static const struct field collection_create_fields[] = {
     FIELD(collection_create, user_id, "userId", REQUIRED, 0, 0, "用户id"),

@@ -139,12 +139,11 @@ struct socket_connect { /* ＋ connect */
     const char *cursor;
 };
 
-extern const struct shape nothing_shape, user_signup_shape, user_signin_shape,
-    doctor_signin_shape, doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape,
-    by_doctor_shape, patient_bindcard_shape, message_filter_shape, message_create_shape,
-    chat_read_shape, by_chat_shape, consultation_create_shape, consultation_update_shape,
-    consultation_filter_shape, by_consultation_shape, sandbox_pay_shape, socket_connect_shape,
-    quick_reply_create_shape, quick_reply_filter_shape, collection_create_shape,
-    diagnosis_filter_shape;
+extern const struct shape nothing_shape, user_signup_shape, user_signin_shape, doctor_signin_shape,
+    doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape, by_doctor_shape,
+    patient_bindcard_shape, message_filter_shape, message_create_shape, chat_read_shape,
+    by_chat_shape, consultation_create_shape, consultation_update_shape, consultation_filter_shape,
+    by_consultation_shape, sandbox_pay_shape, socket_connect_shape, quick_reply_create_shape,
+    quick_reply_filter_shape, collection_create_shape, diagnosis_filter_shape;
 
 #endif

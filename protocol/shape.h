@@ -89,13 +89,13 @@ enum {
 struct shape;
 
 struct field {
-    const char *name;          /* on the wire and in the store */
-    const char *doc;           /* one line, Chinese, for the API document */
-    const struct shape *sub;   /* of KIND_OBJECT and KIND_OBJECT_LIST */
-    const char *choices;       /* "01|02|06", or NULL: the only values of a text */
-    int64_t min, max;          /* text: code points; number: value; list: items. max 0: no limit */
-    int64_t item_max;          /* text list: code points of an item */
-    size_t offset;             /* of the member */
+    const char *name;        /* on the wire and in the store */
+    const char *doc;         /* one line, Chinese, for the API document */
+    const struct shape *sub; /* of KIND_OBJECT and KIND_OBJECT_LIST */
+    const char *choices;     /* "01|02|06", or NULL: the only values of a text */
+    int64_t min, max;        /* text: code points; number: value; list: items. max 0: no limit */
+    int64_t item_max;        /* text list: code points of an item */
+    size_t offset;           /* of the member */
     enum kind kind;
     enum format format;
     unsigned flags;
@@ -121,20 +121,37 @@ struct shape {
     .name = (wire), .doc = (doc_), .min = (min_), .max = (max_),                                   \
     .offset = offsetof(struct type, member), .kind = (kind_), .flags = (flags_)
 #define FIELD(type, member, wire, flags, min, max, doc)                                            \
-    {FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, min, max, doc)}
+    {                                                                                              \
+        FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, min, max, doc)                \
+    }
 #define FIELD_CHOICE(type, member, wire, flags, choices_, doc)                                     \
-    {FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, 0, doc), .choices = (choices_)}
+    {                                                                                              \
+        FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, 0, doc),                   \
+            .choices = (choices_)                                                                  \
+    }
 #define FIELD_FORMAT(type, member, wire, flags, format_, max, doc)                                 \
-    {FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, max, doc), .format = (format_)}
+    {                                                                                              \
+        FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, max, doc),                 \
+            .format = (format_)                                                                    \
+    }
 #define FIELD_LIST(type, member, wire, flags, format_, max, item_max_, doc)                        \
-    {FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, max, doc),                    \
-     .format = (format_), .item_max = (item_max_)}
+    {                                                                                              \
+        FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, max, doc),                 \
+            .format = (format_), .item_max = (item_max_)                                           \
+    }
 #define FIELD_OBJECT(type, member, wire, flags, sub_, doc)                                         \
-    {FIELD_BASE(type, member, wire, KIND_OBJECT, flags, 0, 0, doc), .sub = &(sub_)}
+    {                                                                                              \
+        FIELD_BASE(type, member, wire, KIND_OBJECT, flags, 0, 0, doc), .sub = &(sub_)              \
+    }
 #define FIELD_OBJECTS(type, member, wire, flags, sub_, max, doc)                                   \
-    {FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, max, doc), .sub = &(sub_)}
+    {                                                                                              \
+        FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, 0, max, doc), .sub = &(sub_)  \
+    }
 
-#define SHAPE(type, fields_) {#type, sizeof(struct type), fields_, ARRAY_LENGTH(fields_), 0, 0}
+#define SHAPE(type, fields_)                                                                       \
+    {                                                                                              \
+#type, sizeof(struct type), fields_, ARRAY_LENGTH(fields_), 0, 0                           \
+    }
 
 /* The field whose member lies at `offset`; asserts that there is one. */
 const struct field *shape_field(const struct shape *shape, size_t offset);
@@ -167,8 +184,8 @@ MUST_USE enum err document_bind(const struct document *document, const struct sh
 
 /* The frame {"id":…,"call":"…","data":{…}} of the live socket (contract 4). */
 struct socket_call {
-    const char *id_json; /* the client's id as JSON text, ready to be echoed; NULL: none given */
-    const char *call;    /* NULL never */
+    const char *id_json;  /* the client's id as JSON text, ready to be echoed; NULL: none given */
+    const char *call;     /* NULL never */
     struct document data; /* of `data`; an empty object when absent; caller frees */
 };
 
@@ -184,12 +201,11 @@ MUST_USE enum err socket_call_parse(const char *text, size_t length, struct aren
 
 /* Writes `record` as a JSON object. SECRET fields never, absent ones not unless ALWAYS.
  * `flags`: 0 or UNDERSCORE_ID (write the record's own id as both `_id` and `id`). */
-void shape_write(struct strbuf *out, const struct shape *shape, const void *record,
-                 unsigned flags);
+void shape_write(struct strbuf *out, const struct shape *shape, const void *record, unsigned flags);
 
 /* Writes a JSON array of such objects. */
-void shape_write_list(struct strbuf *out, const struct shape *shape,
-                      const struct object_list *list, unsigned flags);
+void shape_write_list(struct strbuf *out, const struct shape *shape, const struct object_list *list,
+                      unsigned flags);
 
 /* ---- Schema ------------------------------------------------------------------------------- */
 

@@ -30,10 +30,8 @@ void call_emit(struct call *call, struct account audience, struct frame *frame, 
                bool not_to_origin)
 {
     struct emission *emission = ARENA_NEW(call->arena, struct emission);
-    *emission = (struct emission){.audience = audience,
-                                  .frame = frame,
-                                  .rev = rev,
-                                  .not_to_origin = not_to_origin};
+    *emission = (struct emission){
+        .audience = audience, .frame = frame, .rev = rev, .not_to_origin = not_to_origin};
     if (call->last_emission == NULL) {
         call->first_emission = emission;
     } else {

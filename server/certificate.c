@@ -55,8 +55,8 @@ static bool read_day(const char *digits, int64_t today, char birthday[11])
 
 static char check_character(const char *number)
 {
-    static const int weights[NUMBER_LENGTH - 1] = {7, 9, 10, 5, 8, 4, 2, 1, 6,
-                                                   3, 7, 9, 10, 5, 8, 4, 2};
+    static const int weights[NUMBER_LENGTH - 1] = {7, 9, 10, 5,  8, 4, 2, 1, 6,
+                                                   3, 7, 9,  10, 5, 8, 4, 2};
     static const char characters[] = "10X98765432";
     int sum = 0;
     for (size_t i = 0; i < NUMBER_LENGTH - 1; i++) {
@@ -120,6 +120,7 @@ void certificate_mask(const char *number, char *out, size_t size)
     size_t head = is_short ? 0 : bytes_of_points(number, SHOWN_BEFORE);
     size_t tail = is_short ? strlen(number) : bytes_of_points(number, points - SHOWN_AFTER);
     size_t stars = is_short ? points : points - SHOWN_BEFORE - SHOWN_AFTER;
-    static const char all_stars[] = "****************************************************************";
+    static const char all_stars[] =
+        "****************************************************************";
     snprintf(out, size, "%.*s%.*s%s", (int)head, number, (int)stars, all_stars, number + tail);
 }

@@ -245,11 +245,16 @@ static bool read_environment(struct loading *loading)
 /* ---- Flags -------------------------------------------------------------------------------- */
 
 static const struct option flags[] = {
-    {"config", required_argument, NULL, 'c'},       {"listen", required_argument, NULL, 'l'},
-    {"store", required_argument, NULL, 's'},        {"bus", required_argument, NULL, 'b'},
-    {"demo", no_argument, NULL, 'd'},               {"check-config", no_argument, NULL, 'C'},
-    {"print-config", no_argument, NULL, 'P'},       {"print-routes", no_argument, NULL, 'R'},
-    {"version", no_argument, NULL, 'v'},            {"help", no_argument, NULL, 'h'},
+    {"config", required_argument, NULL, 'c'},
+    {"listen", required_argument, NULL, 'l'},
+    {"store", required_argument, NULL, 's'},
+    {"bus", required_argument, NULL, 'b'},
+    {"demo", no_argument, NULL, 'd'},
+    {"check-config", no_argument, NULL, 'C'},
+    {"print-config", no_argument, NULL, 'P'},
+    {"print-routes", no_argument, NULL, 'R'},
+    {"version", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -266,16 +271,36 @@ static bool read_flags(struct loading *loading, int argc, char **argv, struct co
     opterr = 0;
     while ((flag = getopt_long(argc, argv, ":", flags, NULL)) != -1) {
         switch (flag) {
-        case 'c': out->config = optarg; break;
-        case 'l': out->listen = optarg; break;
-        case 's': out->store = optarg; break;
-        case 'b': out->bus = optarg; break;
-        case 'd': out->is_demo = true; break;
-        case 'C': out->errand = ERRAND_CHECK_CONFIG; break;
-        case 'P': out->errand = ERRAND_PRINT_CONFIG; break;
-        case 'R': out->errand = ERRAND_PRINT_ROUTES; break;
-        case 'v': out->errand = ERRAND_VERSION; break;
-        case 'h': out->errand = ERRAND_HELP; break;
+        case 'c':
+            out->config = optarg;
+            break;
+        case 'l':
+            out->listen = optarg;
+            break;
+        case 's':
+            out->store = optarg;
+            break;
+        case 'b':
+            out->bus = optarg;
+            break;
+        case 'd':
+            out->is_demo = true;
+            break;
+        case 'C':
+            out->errand = ERRAND_CHECK_CONFIG;
+            break;
+        case 'P':
+            out->errand = ERRAND_PRINT_CONFIG;
+            break;
+        case 'R':
+            out->errand = ERRAND_PRINT_ROUTES;
+            break;
+        case 'v':
+            out->errand = ERRAND_VERSION;
+            break;
+        case 'h':
+            out->errand = ERRAND_HELP;
+            break;
         case ':':
             return refuse(loading, "%.80s needs a value; see --help", argv[optind - 1]);
         default:
@@ -377,7 +402,8 @@ static bool check_secrets(struct loading *loading)
                                    "only --demo starts without");
         }
         if (!is_loopback(settings->listen)) {
-            return refuse(loading, "without token_keys the demo listens on loopback only, not %.80s",
+            return refuse(loading,
+                          "without token_keys the demo listens on loopback only, not %.80s",
                           settings->listen);
         }
         settings->keys[settings->key_count++] = random_key(loading);
@@ -514,7 +540,8 @@ static void print_url(const char *text, FILE *out)
 {
     const char *authority = strstr(text, "://");
     const char *at = authority != NULL ? strrchr(authority, '@') : NULL;
-    const char *colon = at != NULL ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
+    const char *colon =
+        at != NULL ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
     if (colon != NULL) {
         fprintf(out, " %.*s********%s", (int)(colon + 1 - text), text, at);
     } else if (text[0] != '\0') {
@@ -563,8 +590,9 @@ static void print_value(const struct settings *settings, const struct option_row
 void settings_print(const struct settings *settings, FILE *out)
 {
     const char *section = "";
-    fprintf(out, "; The options of consultd, each with its comment. Flags win over the environment\n"
-                 "; (CONSULTD_NAME), that over this file, that over the built-in values.\n");
+    fprintf(out,
+            "; The options of consultd, each with its comment. Flags win over the environment\n"
+            "; (CONSULTD_NAME), that over this file, that over the built-in values.\n");
     for (size_t i = 0; i < ARRAY_LENGTH(option_rows); i++) {
         const struct option_row *row = &option_rows[i];
         if (strcmp(section, row->section) != 0) {
@@ -582,21 +610,22 @@ void settings_print(const struct settings *settings, FILE *out)
 
 void settings_help(FILE *out)
 {
-    fprintf(out, "consultd: the consultation chat server for internet hospitals\n"
-                 "\n"
-                 "  consultd [--config FILE] [--listen HOST:PORT] [--store URL] [--bus URL] [--demo]\n"
-                 "\n"
-                 "  --config FILE       options, as in conf/consultd.conf\n"
-                 "  --listen HOST:PORT  where to listen; port 0 picks a free one\n"
-                 "  --store URL         sqlite:PATH or mongodb://...\n"
-                 "  --bus URL           local: or redis://HOST:PORT\n"
-                 "  --demo              invented doctors and a sandbox to pay in; needs no token key\n"
-                 "  --check-config      checks the options and exits\n"
-                 "  --print-config      prints the options in force, secrets masked, and exits\n"
-                 "  --print-routes      prints every endpoint and exits\n"
-                 "  --version, --help\n"
-                 "\n"
-                 "Every option can also be set as CONSULTD_NAME in the environment. Secrets are\n"
-                 "taken from there or from the file only.\n"
-                 "Exit codes: 0 done, 1 could not start or stop properly, 2 wrong flags or options.\n");
+    fprintf(out,
+            "consultd: the consultation chat server for internet hospitals\n"
+            "\n"
+            "  consultd [--config FILE] [--listen HOST:PORT] [--store URL] [--bus URL] [--demo]\n"
+            "\n"
+            "  --config FILE       options, as in conf/consultd.conf\n"
+            "  --listen HOST:PORT  where to listen; port 0 picks a free one\n"
+            "  --store URL         sqlite:PATH or mongodb://...\n"
+            "  --bus URL           local: or redis://HOST:PORT\n"
+            "  --demo              invented doctors and a sandbox to pay in; needs no token key\n"
+            "  --check-config      checks the options and exits\n"
+            "  --print-config      prints the options in force, secrets masked, and exits\n"
+            "  --print-routes      prints every endpoint and exits\n"
+            "  --version, --help\n"
+            "\n"
+            "Every option can also be set as CONSULTD_NAME in the environment. Secrets are\n"
+            "taken from there or from the file only.\n"
+            "Exit codes: 0 done, 1 could not start or stop properly, 2 wrong flags or options.\n");
 }

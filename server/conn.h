@@ -50,12 +50,12 @@ struct http {
     const struct route *route; /* NULL: the health page, or answered already */
     char *body;                /* owned */
     size_t length, size;
-    size_t expected;           /* bytes of body still to come; SIZE_MAX: no end is known */
-    char *token;               /* owned; NULL: none */
-    char *origin;              /* owned; of a page that may read the answer; NULL: none */
+    size_t expected; /* bytes of body still to come; SIZE_MAX: no end is known */
+    char *token;     /* owned; NULL: none */
+    char *origin;    /* owned; of a page that may read the answer; NULL: none */
     bool keep_alive;
     bool is_head;
-    bool is_pipelined;         /* the library has received the request's beginning already */
+    bool is_pipelined; /* the library has received the request's beginning already */
     struct strbuf answer;
     size_t sent; /* bytes of `answer` */
 };
@@ -63,23 +63,23 @@ struct http {
 struct socket {
     struct caller who;
     struct session_member member;
-    char *token;                /* owned; of the upgrade; NULL: none */
+    char *token; /* owned; of the upgrade; NULL: none */
     bool origin_is_refused;
-    char *message;              /* owned; the fragments so far */
+    char *message; /* owned; the fragments so far */
     size_t message_length, message_size;
     struct inbound *first_inbound, *last_inbound;
     size_t inbound_bytes;
-    bool is_paused;             /* not read, because too much waits */
-    bool has_job;               /* one of its frames is with a worker */
-    struct job *resume;         /* owned; waits for the subscription */
+    bool is_paused;     /* not read, because too much waits */
+    bool has_job;       /* one of its frames is with a worker */
+    struct job *resume; /* owned; waits for the subscription */
     struct frame_queue out;
-    struct frame_queue held;    /* until it is live */
-    size_t replay_bytes;        /* of a replay that still wait, besides socket_queue_max */
-    int close_code;             /* WS_CLOSING */
+    struct frame_queue held; /* until it is live */
+    size_t replay_bytes;     /* of a replay that still wait, besides socket_queue_max */
+    int close_code;          /* WS_CLOSING */
     int pings_unanswered;
     bool ping_is_due;
-    int64_t credit;             /* of calls, in thousandths */
-    int64_t credit_ms;          /* when it was last filled up; monotonic */
+    int64_t credit;    /* of calls, in thousandths */
+    int64_t credit_ms; /* when it was last filled up; monotonic */
 };
 
 struct conn {

@@ -49,11 +49,11 @@ struct fanout *fanout_new(struct loop *loop)
 {
     static const char local[] = "local:";
     struct fanout *fanout = memory_resize(NULL, sizeof *fanout);
-    *fanout = (struct fanout){
-        .loop = loop,
-        .newest_rev = clock_stamp(loop->clock), /* greater than all in the store */
-        .is_alone = strncmp(loop->settings->bus, local, sizeof local - 1) == 0,
-        .next_check_ms = clock_monotonic_ms() + CHECK_MS};
+    *fanout =
+        (struct fanout){.loop = loop,
+                        .newest_rev = clock_stamp(loop->clock), /* greater than all in the store */
+                        .is_alone = strncmp(loop->settings->bus, local, sizeof local - 1) == 0,
+                        .next_check_ms = clock_monotonic_ms() + CHECK_MS};
     fanout->is_down = !fanout->is_alone; /* until it is heard of */
     fanout->down_rev = rev_now(fanout) - SKEW_REV;
     return fanout;

@@ -25,9 +25,9 @@ bool health_is_path(const char *path, size_t length)
 static int answer(struct conn *conn, const char *status, bool store_is_up)
 {
     char text[96];
-    int length = snprintf(text, sizeof text, "{\"status\":\"%s\",\"store\":\"%s\",\"bus\":\"%s\"}",
-                          status, store_is_up ? "up" : "down",
-                          bus_is_up(conn->loop->bus) ? "up" : "down");
+    int length =
+        snprintf(text, sizeof text, "{\"status\":\"%s\",\"store\":\"%s\",\"bus\":\"%s\"}", status,
+                 store_is_up ? "up" : "down", bus_is_up(conn->loop->bus) ? "up" : "down");
     struct reply reply = {.status = strcmp(status, "ok") == 0 ? 200 : 503,
                           .type = REPLY_JSON,
                           .text = text,

@@ -304,7 +304,8 @@ static int answer_page(struct conn *conn, const char *path, size_t length)
 
 static int answer_preflight(struct conn *conn)
 {
-    struct reply reply = {.status = 204, .headers = conn->http.origin != NULL ? PREFLIGHT : ALLOW_CALL};
+    struct reply reply = {.status = 204,
+                          .headers = conn->http.origin != NULL ? PREFLIGHT : ALLOW_CALL};
     return http_answer(conn, &reply);
 }
 

@@ -42,28 +42,28 @@ struct job {
     enum lane lane;
     struct conn_handle from;
     /* In. */
-    const struct route *route;  /* JOB_REST */
-    char *body;                 /* owned; `length` bytes, may be NULL */
+    const struct route *route; /* JOB_REST */
+    char *body;                /* owned; `length` bytes, may be NULL */
     size_t length;
-    char *token;                /* owned; of the Authorization header, or NULL */
-    struct caller who;          /* of a socket that is signed in */
-    const char *cursor;         /* JOB_RESUME: arena; NULL none */
-    const char *id_json;        /* JOB_RESUME: arena; the connect call's id, NULL none */
-    int64_t cursor_rev;         /* JOB_REPAIR */
-    int64_t fanned_out_rev;     /* JOB_RESUME: the newest stamp the loop had fanned out */
-    bool wants_known;           /* JOB_RESUME: fill `known`, the bus may lose events */
+    char *token;            /* owned; of the Authorization header, or NULL */
+    struct caller who;      /* of a socket that is signed in */
+    const char *cursor;     /* JOB_RESUME: arena; NULL none */
+    const char *id_json;    /* JOB_RESUME: arena; the connect call's id, NULL none */
+    int64_t cursor_rev;     /* JOB_REPAIR */
+    int64_t fanned_out_rev; /* JOB_RESUME: the newest stamp the loop had fanned out */
+    bool wants_known;       /* JOB_RESUME: fill `known`, the bus may lose events */
     /* Between. */
-    struct arena *arena;        /* owned; lives with the job */
+    struct arena *arena; /* owned; lives with the job */
     enum err err;
     /* Out. */
-    struct call call;           /* jobs.c sets arena, store, settings, clock and attempts before
+    struct call call;     /* jobs.c sets arena, store, settings, clock and attempts before
                                    it is run; its emissions are the events to fan out */
-    int status;                 /* HTTP */
-    struct frame *answer;       /* NULL: none is due */
+    int status;           /* HTTP */
+    struct frame *answer; /* NULL: none is due */
     enum verdict verdict;
     int close_code;
-    struct emission *replay;    /* JOB_RESUME, JOB_REPAIR: frames for this socket or account */
-    struct emission *known;     /* JOB_RESUME: what a client that reloads its lists will find */
+    struct emission *replay; /* JOB_RESUME, JOB_REPAIR: frames for this socket or account */
+    struct emission *known;  /* JOB_RESUME: what a client that reloads its lists will find */
 };
 
 struct jobs;
@@ -75,11 +75,11 @@ struct jobs_settings {
     const struct settings *settings;
     struct clock *clock;
     struct attempts *attempts;
-    int readers;           /* threads of LANE_READ, 1 or more */
-    int writers;           /* of LANE_WRITE, at most store_writers_max */
-    size_t lane_max;       /* jobs waiting per lane; more is ERR_BUSY */
-    size_t run_max;        /* jobs of one commit */
-    void (*wake)(void *);  /* called from workers: makes the loop call jobs_collect */
+    int readers;          /* threads of LANE_READ, 1 or more */
+    int writers;          /* of LANE_WRITE, at most store_writers_max */
+    size_t lane_max;      /* jobs waiting per lane; more is ERR_BUSY */
+    size_t run_max;       /* jobs of one commit */
+    void (*wake)(void *); /* called from workers: makes the loop call jobs_collect */
     void *wake_data;
     /* What is done with a job; NULL: dispatch_run and dispatch_fail. For tests of the pool. */
     enum err (*run)(struct job *);

@@ -34,16 +34,16 @@
 #include "server/ws.h"
 
 #define WHY_BYTES 256
-#define ACCEPT_MAX 64       /* connections of one turn */
+#define ACCEPT_MAX 64         /* connections of one turn */
 #define SPARE_DESCRIPTORS 256 /* store, bus, listener, files */
 #define CONNECTIONS_MIN 16
-#define READ_BYTES 16384    /* of one read of a body */
-#define FRAGMENT_BYTES 2048 /* of one read of a socket; each socket has such a buffer */
+#define READ_BYTES 16384              /* of one read of a body */
+#define FRAGMENT_BYTES 2048           /* of one read of a socket; each socket has such a buffer */
 #define WRITE_BYTES (4 * 1024 * 1024) /* more than any frame: it is written whole */
-#define IDLE_TURNS_MAX 50   /* of the poll loop, without anything done */
-#define NAP_NS 1000000      /* of a loop that spins */
+#define IDLE_TURNS_MAX 50             /* of the poll loop, without anything done */
+#define NAP_NS 1000000                /* of a loop that spins */
 #define LINGER_SECONDS 15 /* for a peer that must first read what the kernel holds for it */
-#define LEAVE_MS 2000       /* for close frames to be answered */
+#define LEAVE_MS 2000     /* for close frames to be answered */
 #define MS_PER_SECOND 1000
 #define EXIT_TROUBLE 1
 
@@ -326,11 +326,10 @@ static int on_signal(struct lws *wsi, enum lws_callback_reasons reason, void *us
     return 0;
 }
 
-static const struct lws_protocols client_protocol = {
-    .name = "consultd",
-    .callback = on_client,
-    .rx_buffer_size = FRAGMENT_BYTES,
-    .tx_packet_size = WRITE_BYTES};
+static const struct lws_protocols client_protocol = {.name = "consultd",
+                                                     .callback = on_client,
+                                                     .rx_buffer_size = FRAGMENT_BYTES,
+                                                     .tx_packet_size = WRITE_BYTES};
 static const struct lws_protocols listener_protocol = {.name = "consultd-listener",
                                                        .callback = on_listener};
 static const struct lws_protocols signal_protocol = {.name = "consultd-signals",

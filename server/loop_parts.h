@@ -41,9 +41,9 @@ struct loop {
     struct fanout *fanout;
     struct page *page;
     struct origins *origins;
-    lws_sorted_usec_list_t tick;    /* once a second */
-    lws_sorted_usec_list_t retry;   /* while an HTTP answer waits for room in the kernel */
-    struct conn_handle *stuck;      /* the connections of `retry` */
+    lws_sorted_usec_list_t tick;  /* once a second */
+    lws_sorted_usec_list_t retry; /* while an HTTP answer waits for room in the kernel */
+    struct conn_handle *stuck;    /* the connections of `retry` */
     size_t stuck_count, stuck_size;
     int64_t next_expiry_ms; /* no token of a socket runs out before; wall time */
     int64_t next_sweep_ms;  /* monotonic */

@@ -126,12 +126,24 @@ int main(int argc, char **argv)
     }
     int code = EXIT_SUCCESS;
     switch (errand) {
-    case ERRAND_SERVE: code = run(settings); break;
-    case ERRAND_CHECK_CONFIG: puts("the options are good"); break;
-    case ERRAND_PRINT_CONFIG: settings_print(settings, stdout); break;
-    case ERRAND_PRINT_ROUTES: print_routes(); break;
-    case ERRAND_VERSION: puts("consultd " CONSULTD_VERSION); break;
-    case ERRAND_HELP: settings_help(stdout); break;
+    case ERRAND_SERVE:
+        code = run(settings);
+        break;
+    case ERRAND_CHECK_CONFIG:
+        puts("the options are good");
+        break;
+    case ERRAND_PRINT_CONFIG:
+        settings_print(settings, stdout);
+        break;
+    case ERRAND_PRINT_ROUTES:
+        print_routes();
+        break;
+    case ERRAND_VERSION:
+        puts("consultd " CONSULTD_VERSION);
+        break;
+    case ERRAND_HELP:
+        settings_help(stdout);
+        break;
     }
     settings_free(settings);
     return code;

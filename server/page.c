@@ -90,8 +90,8 @@ static void tag_make(struct page_file *entry)
 static void add_file(struct page *page, int file, const char *path, const char *type)
 {
     struct stat status;
-    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) ||
-        status.st_size > FILE_BYTES_MAX || page->count >= FILES_MAX) {
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > FILE_BYTES_MAX ||
+        page->count >= FILES_MAX) {
         log_warning("a file of the page is left out", "path=%s", path);
         close(file);
         return;

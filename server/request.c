@@ -79,15 +79,13 @@ static bool is_json(struct lws *wsi)
 static bool keeps_alive(struct lws *wsi)
 {
     char text[256];
-    if (!request_header(wsi, WSI_TOKEN_HTTP, text, sizeof text) ||
-        strcmp(text, "HTTP/1.1") != 0) {
+    if (!request_header(wsi, WSI_TOKEN_HTTP, text, sizeof text) || strcmp(text, "HTTP/1.1") != 0) {
         return false;
     }
     if (lws_hdr_total_length(wsi, WSI_TOKEN_CONNECTION) <= 0) {
         return true;
     }
-    return request_header(wsi, WSI_TOKEN_CONNECTION, text, sizeof text) &&
-           !list_has(text, "close");
+    return request_header(wsi, WSI_TOKEN_CONNECTION, text, sizeof text) && !list_has(text, "close");
 }
 
 void request_read(struct lws *wsi, struct request *out)
@@ -119,9 +117,8 @@ bool request_is_socket(struct lws *wsi, const struct request *request)
 {
     char *path;
     int length;
-    return request->method == METHOD_GET &&
-           lws_http_get_uri_and_method(wsi, &path, &length) >= 0 && length == 3 &&
-           memcmp(path, "/ws", 3) == 0;
+    return request->method == METHOD_GET && lws_http_get_uri_and_method(wsi, &path, &length) >= 0 &&
+           length == 3 && memcmp(path, "/ws", 3) == 0;
 }
 
 bool request_is_handshake(struct lws *wsi)

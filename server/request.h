@@ -13,14 +13,14 @@ enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OPTIONS, METHOD_OTHER
 
 struct request {
     enum method method;
-    size_t length;         /* Content-Length; 0 where there is none */
+    size_t length; /* Content-Length; 0 where there is none */
     bool has_length;
-    bool is_chunked;       /* Transfer-Encoding of any kind */
-    bool is_malformed;     /* a Content-Length that is no plain number */
-    bool may_have_body;    /* the library may wait for one */
-    bool is_json;          /* Content-Type: application/json, with parameters or without */
+    bool is_chunked;    /* Transfer-Encoding of any kind */
+    bool is_malformed;  /* a Content-Length that is no plain number */
+    bool may_have_body; /* the library may wait for one */
+    bool is_json;       /* Content-Type: application/json, with parameters or without */
     bool expects_continue;
-    bool may_keep_alive;   /* HTTP/1.1, and no "Connection: close" */
+    bool may_keep_alive; /* HTTP/1.1, and no "Connection: close" */
 };
 
 void request_read(struct lws *wsi, struct request *out);

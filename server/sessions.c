@@ -32,8 +32,7 @@ static struct session **buckets_new(size_t count)
 struct sessions *sessions_new(void)
 {
     struct sessions *sessions = memory_resize(NULL, sizeof *sessions);
-    *sessions = (struct sessions){.buckets = buckets_new(BUCKETS_MIN),
-                                  .bucket_count = BUCKETS_MIN};
+    *sessions = (struct sessions){.buckets = buckets_new(BUCKETS_MIN), .bucket_count = BUCKETS_MIN};
     return sessions;
 }
 
@@ -59,8 +58,8 @@ static struct session **bucket_of(const struct sessions *sessions, struct accoun
 static struct session **link_of(const struct sessions *sessions, struct account account)
 {
     struct session **link = bucket_of(sessions, account);
-    while (*link != NULL && ((*link)->account.role != account.role ||
-                             !oid_equal((*link)->account.id, account.id))) {
+    while (*link != NULL &&
+           ((*link)->account.role != account.role || !oid_equal((*link)->account.id, account.id))) {
         link = &(*link)->next_in_bucket;
     }
     return link;

@@ -23,7 +23,7 @@ struct session {
     bool is_subscribed;    /* events of other nodes arrive */
     bool is_repair_queued; /* what it missed is to be read from the store, from repair_rev */
     int64_t repair_rev;
-    int64_t checked_rev;   /* nothing before this stamp was missed */
+    int64_t checked_rev; /* nothing before this stamp was missed */
     struct told told;
 };
 

@@ -17,10 +17,9 @@
 static bool sign(struct arena *arena, const struct settings *settings, const char *identifier,
                  int64_t now, int64_t expire, char out[SHA256_BASE64_BYTES])
 {
-    const char *text = arena_format(arena,
-                                    "TLS.identifier:%s\nTLS.sdkappid:%s\nTLS.time:%" PRId64
-                                    "\nTLS.expire:%" PRId64 "\n",
-                                    identifier, settings->usersig_app_id, now, expire);
+    const char *text = arena_format(
+        arena, "TLS.identifier:%s\nTLS.sdkappid:%s\nTLS.time:%" PRId64 "\nTLS.expire:%" PRId64 "\n",
+        identifier, settings->usersig_app_id, now, expire);
     unsigned char digest[SHA256_BYTES];
     unsigned length = sizeof digest;
     if (HMAC(EVP_sha256(), settings->usersig_key, (int)strlen(settings->usersig_key),
@@ -42,8 +41,8 @@ static void make_safe_for_urls(char *base64)
     }
 }
 
-enum err usersig_make(struct arena *arena, const struct settings *settings,
-                      const char *identifier, struct timestamp now, const char **out)
+enum err usersig_make(struct arena *arena, const struct settings *settings, const char *identifier,
+                      struct timestamp now, const char **out)
 {
     *out = "";
     if (settings->usersig_app_id[0] == '\0' || settings->usersig_key[0] == '\0') {
@@ -58,8 +57,8 @@ enum err usersig_make(struct arena *arena, const struct settings *settings,
     strbuf_init(&json, 0);
     strbuf_add_literal(&json, "{\"TLS.ver\":\"2.0\",\"TLS.identifier\":");
     strbuf_add_json(&json, identifier);
-    strbuf_add_format(&json, ",\"TLS.sdkappid\":%s,\"TLS.expire\":%" PRId64, settings->usersig_app_id,
-                      expire);
+    strbuf_add_format(&json, ",\"TLS.sdkappid\":%s,\"TLS.expire\":%" PRId64,
+                      settings->usersig_app_id, expire);
     strbuf_add_format(&json, ",\"TLS.time\":%" PRId64 ",\"TLS.sig\":\"%s\"}", seconds, signature);
     uLongf size = compressBound(json.length);
     unsigned char *deflated = arena_alloc(arena, size);

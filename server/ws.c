@@ -25,12 +25,12 @@
 
 _Static_assert(FRAME_ROOM >= LWS_PRE, "the library writes its header in front of a frame");
 
-#define EPHEMERAL_MAX 65536     /* bytes waiting; with more, what has no cursor is dropped */
-#define INBOUND_MAX 65536       /* bytes of received frames waiting; with more we don't read */
-#define WRITE_MAX 262144        /* bytes in one turn, so that others get theirs */
+#define EPHEMERAL_MAX 65536 /* bytes waiting; with more, what has no cursor is dropped */
+#define INBOUND_MAX 65536   /* bytes of received frames waiting; with more we don't read */
+#define WRITE_MAX 262144    /* bytes in one turn, so that others get theirs */
 #define MESSAGE_BYTES_MIN 1024
 #define PINGS_UNANSWERED_MAX 2
-#define CALL_COST 1000          /* of a socket's credit */
+#define CALL_COST 1000 /* of a socket's credit */
 
 /* ---- Opening and closing ------------------------------------------------------------------- */
 
@@ -154,8 +154,7 @@ static void message_is_whole(struct conn *conn)
     ws_next_frame(conn);
 }
 
-void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary,
-                 bool is_last)
+void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary, bool is_last)
 {
     struct socket *socket = &conn->socket;
     ASSERT_LOOP(conn->loop);

@@ -26,8 +26,7 @@ enum close_code {
 /* The handshake is done. */
 void ws_opened(struct conn *conn);
 /* A piece of a message. */
-void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary,
-                 bool is_last);
+void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary, bool is_last);
 void ws_ponged(struct conn *conn);
 int ws_writable(struct conn *conn);
 

@@ -25,8 +25,7 @@ enum err api_user_signup(struct call *call, const struct user_signup *in, struct
     return chat_system_make_user(call->store, call->now, call_stamp(call), user.id);
 }
 
-enum err api_user_signin(struct call *call, const struct user_signin *in,
-                         struct user_session *out)
+enum err api_user_signin(struct call *call, const struct user_signin *in, struct user_session *out)
 {
     struct user user;
     enum err err = store_get(call->store, call->arena, COLLECTION_USERS,

@@ -14,7 +14,7 @@
 
 #define ROUTE(clause, path, name, lane, access, request, kind, record, code, sentence, summary)    \
     MUST_USE enum err api_##name(struct call *call, const struct request *in,                      \
-                                 PROTOTYPE_OUT_##kind(record) *out);
+                                 PROTOTYPE_OUT_##kind(record) * out);
 #include "server/routes.def"
 #undef ROUTE
 

@@ -211,8 +211,8 @@ enum err api_chat_detail(struct call *call, const struct by_id *in, struct chat 
 
 /* How many messages to `side` there are up to `seq`: the number carried by the last message that
  * is not after it. */
-static enum err total_up_to(struct call *call, const struct chat *chat, enum side side,
-                            int64_t seq, int64_t *out)
+static enum err total_up_to(struct call *call, const struct chat *chat, enum side side, int64_t seq,
+                            int64_t *out)
 {
     if (seq >= chat->last_seq) {
         *out = side == SIDE_USER ? chat->user_total : chat->doctor_total;
@@ -225,8 +225,7 @@ static enum err total_up_to(struct call *call, const struct chat *chat, enum sid
                           .sort = {SORT_DOWN(message, seq)},
                           .limit = 1};
     struct message last;
-    enum err err =
-        store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &last);
+    enum err err = store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &last);
     if (err == ERR_ABSENT) {
         *out = 0;
         return ERR_OK;
@@ -246,8 +245,7 @@ enum err api_chat_read(struct call *call, const struct chat_read *in, struct rea
     if (seq > before) {
         int64_t total;
         TRY(total_up_to(call, &chat, side, seq, &total));
-        struct change as_user[] = {MAX(chat, user_read_seq, seq),
-                                   MAX(chat, user_read_total, total),
+        struct change as_user[] = {MAX(chat, user_read_seq, seq), MAX(chat, user_read_total, total),
                                    MAX(chat, rev, call_stamp(call))};
         struct change as_doctor[] = {MAX(chat, doctor_read_seq, seq),
                                      MAX(chat, doctor_read_total, total),

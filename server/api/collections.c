@@ -50,10 +50,10 @@ enum err api_collection_list(struct call *call, const struct by_user *in, struct
     }
     struct condition conditions[] = {WHERE(collection_entry, user_id, IS, in->user_id),
                                      WHERE_ABSENT(collection_entry, deleted_at)};
-    struct query query = {.conditions = conditions,
-                          .condition_count = ARRAY_LENGTH(conditions),
-                          .sort = {SORT_DOWN(collection_entry, updated_at),
-                                   SORT_DOWN(collection_entry, id)}};
+    struct query query = {
+        .conditions = conditions,
+        .condition_count = ARRAY_LENGTH(conditions),
+        .sort = {SORT_DOWN(collection_entry, updated_at), SORT_DOWN(collection_entry, id)}};
     TRY(store_find(call->store, call->arena, COLLECTION_DOCTOR_COLLECTIONS, &query, out));
     struct collection_entry *entries = list_copy(call->arena, out, sizeof *entries);
     struct oid *ids = arena_array(call->arena, out->count, sizeof *ids);
@@ -85,8 +85,8 @@ enum err api_collection_delete(struct call *call, const struct by_id *in, struct
     struct condition condition = WHERE_ABSENT(collection_entry, deleted_at);
     struct change changes[] = {SET(collection_entry, deleted_at, call->now),
                                SET(collection_entry, updated_at, call->now)};
-    err = store_update(call->store, call->arena, COLLECTION_DOCTOR_COLLECTIONS, in->id,
-                       &condition, 1, changes, ARRAY_LENGTH(changes), NULL);
+    err = store_update(call->store, call->arena, COLLECTION_DOCTOR_COLLECTIONS, in->id, &condition,
+                       1, changes, ARRAY_LENGTH(changes), NULL);
     if (err == ERR_ABSENT) {
         return ERR_OK;
     }

@@ -45,8 +45,7 @@ static int64_t id_age_ms(struct oid id, struct timestamp now)
 static enum err stands_between(struct call *call, struct oid order_id, bool *out)
 {
     struct consultation order;
-    enum err err =
-        store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order_id, &order);
+    enum err err = store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order_id, &order);
     if (err == ERR_ABSENT) {
         *out = id_age_ms(order_id, call->now) < CLAIM_GRACE_MS;
         return ERR_OK;
@@ -78,8 +77,8 @@ static enum err claim_chat(struct call *call, struct chat *chat, struct oid orde
         SET(chat, updated_at, call->now),
         MAX(chat, rev, call_stamp(call)),
     };
-    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat->id, &condition,
-                                1, changes, ARRAY_LENGTH(changes), chat);
+    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat->id, &condition, 1,
+                                changes, ARRAY_LENGTH(changes), chat);
     return err == ERR_ABSENT ? ERR_ORDER_OPEN : err;
 }
 
@@ -198,8 +197,7 @@ static enum err embed_people(struct call *call, struct consultation *orders, siz
         patients.items = masked;
     }
     for (size_t i = 0; i < count; i++) {
-        orders[i].patient =
-            record_of_id(&patients, sizeof(struct patient), orders[i].patient_id);
+        orders[i].patient = record_of_id(&patients, sizeof(struct patient), orders[i].patient_id);
         orders[i].doctor = record_of_id(&doctors, sizeof(struct doctor), orders[i].doctor_id);
         consultation_view(call->settings, &orders[i]);
     }
@@ -250,10 +248,10 @@ enum err api_consultation_list(struct call *call, const struct consultation_filt
     if (in->status != NULL) {
         conditions[count++] = WHERE(consultation, status, IS, in->status);
     }
-    struct query query = {.conditions = conditions,
-                          .condition_count = count,
-                          .sort = {SORT_DOWN(consultation, created_at),
-                                   SORT_DOWN(consultation, id)}};
+    struct query query = {
+        .conditions = conditions,
+        .condition_count = count,
+        .sort = {SORT_DOWN(consultation, created_at), SORT_DOWN(consultation, id)}};
     page_begin(in->skip, in->limit, &query, out);
     TRY(page_read(call, COLLECTION_CONSULTATIONS, &query, out));
     struct consultation *orders = list_copy(call->arena, &out->items, sizeof *orders);

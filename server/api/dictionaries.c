@@ -17,8 +17,7 @@ enum err api_question_list(struct call *call, const struct nothing *in, struct o
     return store_find(call->store, call->arena, COLLECTION_QUESTIONS, &query, out);
 }
 
-enum err api_diagnosis_list(struct call *call, const struct diagnosis_filter *in,
-                            struct page *out)
+enum err api_diagnosis_list(struct call *call, const struct diagnosis_filter *in, struct page *out)
 {
     struct condition condition = {.offset = 0};
     struct query query = {.sort = {SORT_UP(diagnosis, code), SORT_UP(diagnosis, id)}};

@@ -68,8 +68,7 @@ static bool holds_reply(const struct consultation *order, struct oid id)
 
 static bool is_open(const struct consultation *order, struct timestamp now)
 {
-    bool is_state_open =
-        strcmp(order->status, PAID) == 0 || strcmp(order->status, ANSWERING) == 0;
+    bool is_state_open = strcmp(order->status, PAID) == 0 || strcmp(order->status, ANSWERING) == 0;
     return is_state_open && order->deadline.ms > now.ms;
 }
 
@@ -103,11 +102,9 @@ static enum err take_reply(struct call *call, struct consultation *order, struct
     };
     bool is_first = strcmp(order->status, PAID) == 0;
     struct change changes[] = {
-        PUSH(consultation, replies, message_id),
-        INC(consultation, reply_count, 1),
+        PUSH(consultation, replies, message_id),  INC(consultation, reply_count, 1),
         SET(consultation, unsettled, true), /* until the message is stored */
-        SET(consultation, updated_at, call->now),
-        MAX(consultation, rev, call_stamp(call)),
+        SET(consultation, updated_at, call->now), MAX(consultation, rev, call_stamp(call)),
     };
     struct move_terms terms = {conditions, 3, changes, 2};
     if (is_first) {
@@ -236,8 +233,7 @@ static enum err store_reply(struct call *call, struct chat *chat, struct message
     return order_settle(call, &order); /* the disclaimer, after the first reply */
 }
 
-enum err api_message_create(struct call *call, const struct message_create *in,
-                            struct message *out)
+enum err api_message_create(struct call *call, const struct message_create *in, struct message *out)
 {
     struct chat chat;
     enum side side;
@@ -302,8 +298,8 @@ static enum err mark_retracted(struct call *call, struct message *message, struc
 {
     int64_t rev = call_stamp(call);
     struct condition condition = WHERE(message, is_retract, IS_NOT, true);
-    struct change changes[] = {SET(message, is_retract, true),
-                               SET(message, updated_at, call->now), MAX(message, rev, rev)};
+    struct change changes[] = {SET(message, is_retract, true), SET(message, updated_at, call->now),
+                               MAX(message, rev, rev)};
     enum err err = store_update(call->store, call->arena, COLLECTION_MESSAGES, message->id,
                                 &condition, 1, changes, ARRAY_LENGTH(changes), message);
     if (err == ERR_ABSENT) {
@@ -337,8 +333,8 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
     struct chat chat;
     enum side side;
     TRY(chat_get_own(call, message.chat_id, &chat, &side));
-    if (message.is_retract && message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR
-                                                                         : SIDE_USER)) {
+    if (message.is_retract &&
+        message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER)) {
         *out = message_view(&message, side); /* retracting twice is retracting */
         return ERR_OK;
     }
@@ -376,9 +372,8 @@ enum err api_message_list(struct call *call, const struct message_filter *in,
     if (in->before_seq != NUMBER_ABSENT) {
         conditions[count++] = WHERE(message, seq, BELOW, in->before_seq);
     }
-    struct query query = {.conditions = conditions,
-                          .condition_count = count,
-                          .sort = {SORT_DOWN(message, seq)}};
+    struct query query = {
+        .conditions = conditions, .condition_count = count, .sort = {SORT_DOWN(message, seq)}};
     struct page page;
     page_begin(in->skip, in->limit, &query, &page);
     TRY(store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out));

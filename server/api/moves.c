@@ -32,13 +32,11 @@ static enum err post_start(struct call *call, struct consultation *order)
         .type = MESSAGE_NOTICE, .text = notice_start(call, order), .direction = USER_TO_DOCTOR};
     drafts[1] = (struct message){
         .type = MESSAGE_NOTICE, .text = notice_tips(call), .direction = DOCTOR_TO_USER};
-    drafts[2] = (struct message){.type = MESSAGE_CONTENT,
-                                 .text = {.plain = order->content},
-                                 .direction = USER_TO_DOCTOR};
+    drafts[2] = (struct message){
+        .type = MESSAGE_CONTENT, .text = {.plain = order->content}, .direction = USER_TO_DOCTOR};
     for (size_t i = 0; i < order->images.count; i++) {
-        drafts[3 + i] = (struct message){.type = MESSAGE_CONTENT,
-                                         .image = order->images.items[i],
-                                         .direction = USER_TO_DOCTOR};
+        drafts[3 + i] = (struct message){
+            .type = MESSAGE_CONTENT, .image = order->images.items[i], .direction = USER_TO_DOCTOR};
     }
     return posts_make(call, order, OCCASION_START, drafts, count);
 }
@@ -116,8 +114,7 @@ static enum err change_chat(struct call *call, const struct consultation *order,
 static enum err open_chat(struct call *call, struct consultation *order)
 {
     struct change changes[] = {SET(chat, status, true), SET(chat, deadline, order->deadline),
-                               SET(chat, updated_at, call->now),
-                               MAX(chat, rev, call_stamp(call))};
+                               SET(chat, updated_at, call->now), MAX(chat, rev, call_stamp(call))};
     return change_chat(call, order, changes, ARRAY_LENGTH(changes));
 }
 
@@ -288,8 +285,7 @@ enum err order_make_due_move(struct call *call, struct consultation *order, bool
 static enum err read_order(struct call *call, struct oid id, struct consultation *out)
 {
     enum err err = store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, id, out);
-    return err == ERR_ABSENT ? call_blame(call, ERR_CONSULTATION_NOT_FOUND, "consultationId")
-                             : err;
+    return err == ERR_ABSENT ? call_blame(call, ERR_CONSULTATION_NOT_FOUND, "consultationId") : err;
 }
 
 static enum err check_own(struct call *call, const struct consultation *order)
@@ -323,10 +319,14 @@ const char *order_state_name(const char *status)
     static const struct {
         const char *status, *name;
     } names[] = {
-        {UNPAID, "待支付"},         {CANCELLED, "已取消"},
-        {PAID, "待执行"},           {ANSWERING, "执行中"},
-        {EXPIRED, "已过期未退款"},  {REFUND_ASKED, "待执行退款申请"},
-        {COMPLETED, "已完成"},      {EXPIRED_REFUNDED, "过期已退款"},
+        {UNPAID, "待支付"},
+        {CANCELLED, "已取消"},
+        {PAID, "待执行"},
+        {ANSWERING, "执行中"},
+        {EXPIRED, "已过期未退款"},
+        {REFUND_ASKED, "待执行退款申请"},
+        {COMPLETED, "已完成"},
+        {EXPIRED_REFUNDED, "过期已退款"},
         {REFUNDED, "待执行订单已退款"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {

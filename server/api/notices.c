@@ -36,9 +36,9 @@ struct message_text notice_start(struct call *call, const struct consultation *o
     const char *when = local_time_text(call->arena, order->paid_at, "%m月%d日 %H:%M");
     struct message_text text = {.is_notice = true};
     text.doctor.type = "咨询开始";
-    text.doctor.text = arena_format(
-        call->arena, "患者于%s购买了您的咨询服务，请在%" PRId64 "小时内回复。", when,
-        call->settings->consultation_hours);
+    text.doctor.text =
+        arena_format(call->arena, "患者于%s购买了您的咨询服务，请在%" PRId64 "小时内回复。", when,
+                     call->settings->consultation_hours);
     text.user.type = "咨询开始";
     text.user.text = "您提交的病历信息已经发送给医生，请等待回复。";
     return text;
@@ -104,8 +104,7 @@ static const char *with_number(struct arena *arena, const char *sentence, const 
 const char *notice_system(struct call *call, const struct consultation *order)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(endings); i++) {
-        if (strcmp(endings[i].status, order->status) == 0 &&
-            endings[i].in_system_chat != NULL) {
+        if (strcmp(endings[i].status, order->status) == 0 && endings[i].in_system_chat != NULL) {
             return with_number(call->arena, endings[i].in_system_chat, order->consultation_no);
         }
     }

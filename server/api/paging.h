@@ -17,8 +17,8 @@ void *list_copy(struct arena *arena, const struct object_list *list, size_t item
 
 /* Reads the records with these ids, which all have `id` as first member: the list's order is not
  * the ids'. */
-MUST_USE enum err records_by_ids(struct call *call, enum collection collection,
-                                 struct oid_list ids, struct object_list *out);
+MUST_USE enum err records_by_ids(struct call *call, enum collection collection, struct oid_list ids,
+                                 struct object_list *out);
 
 /* The record with this id in such a list; NULL: none. `item_bytes` is the record's size. */
 const void *record_of_id(const struct object_list *list, size_t item_bytes, struct oid id);

@@ -65,8 +65,7 @@ static enum err read_identity(struct call *call, const struct patient_create *in
     return ERR_OK;
 }
 
-enum err api_patient_create(struct call *call, const struct patient_create *in,
-                            struct patient *out)
+enum err api_patient_create(struct call *call, const struct patient_create *in, struct patient *out)
 {
     if (!oid_equal(in->user_id, call->who.account.id)) {
         return call_blame(call, ERR_NOT_YOURS, "userId");

@@ -101,9 +101,8 @@ enum err api_payment_create(struct call *call, const struct by_consultation *in,
         .out_trade_no = trade_no,
         .status = WAIT_FOR_PAY,
         .provider = call->settings->payment_provider,
-        .order_info =
-            arena_format(call->arena, "{\"provider\":\"%s\",\"outTradeNo\":\"%s\"}",
-                         call->settings->payment_provider, trade_no),
+        .order_info = arena_format(call->arena, "{\"provider\":\"%s\",\"outTradeNo\":\"%s\"}",
+                                   call->settings->payment_provider, trade_no),
         .created_at = call->now,
         .updated_at = call->now,
     };
@@ -159,8 +158,8 @@ enum err payment_notified(struct call *call, const char *body, const char *signa
     }
     char trade_no[65], transaction_id[65];
     int64_t total_fee;
-    if (sscanf(body, "outTradeNo=%64[0-9]&totalFee=%" SCNd64 "&transactionId=%64[0-9a-z]",
-               trade_no, &total_fee, transaction_id) != 3) {
+    if (sscanf(body, "outTradeNo=%64[0-9]&totalFee=%" SCNd64 "&transactionId=%64[0-9a-z]", trade_no,
+               &total_fee, transaction_id) != 3) {
         return ERR_MALFORMED_REQUEST;
     }
     TRY(find_by_trade_no(call, trade_no, out));
@@ -169,8 +168,8 @@ enum err payment_notified(struct call *call, const char *body, const char *signa
     }
     struct change paid[] = {
         SET(payment, paid_at, call->now),
-        SET(payment, transaction_id, arena_text(call->arena, transaction_id,
-                                                strlen(transaction_id))),
+        SET(payment, transaction_id,
+            arena_text(call->arena, transaction_id, strlen(transaction_id))),
     };
     bool changed = false;
     TRY(change_state(call, out->id, WAIT_FOR_PAY, PAYMENT_PAID, paid, 2, &changed, out));

@@ -83,7 +83,7 @@ static enum err take_seqs(struct call *call, const struct consultation *order,
     }
     struct change changes[8] = {
         INC(chat, last_seq, (int64_t)count), INC(chat, user_total, to_user),
-        INC(chat, doctor_total, to_doctor), MAX(chat, rev, call_stamp(call)),
+        INC(chat, doctor_total, to_doctor),  MAX(chat, rev, call_stamp(call)),
         SET(chat, updated_at, call->now),
     };
     size_t change_count = 5;
@@ -192,8 +192,7 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
         .updated_at = call->now,
     };
     struct message existing;
-    enum err err =
-        store_get(call->store, call->arena, COLLECTION_MESSAGES, message.id, &existing);
+    enum err err = store_get(call->store, call->arena, COLLECTION_MESSAGES, message.id, &existing);
     if (err != ERR_ABSENT) {
         return err;
     }
@@ -208,8 +207,8 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
         SET(chat, updated_at, call->now),
     };
     struct chat chat;
-    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, message.chat_id, NULL, 0,
-                     changes, ARRAY_LENGTH(changes), &chat));
+    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, message.chat_id, NULL, 0, changes,
+                     ARRAY_LENGTH(changes), &chat));
     message.seq = chat.last_seq;
     message.user_total = chat.user_total;
     message.doctor_total = chat.doctor_total;

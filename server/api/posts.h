@@ -27,8 +27,8 @@ const char *message_summary(const struct message *message);
 /* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
  * each draft the caller fills type, text, image and direction. Repeatable: what is there already
  * is passed over. `order` receives the reservation. */
-MUST_USE enum err posts_make(struct call *call, struct consultation *order,
-                             enum occasion occasion, struct message *drafts, size_t count);
+MUST_USE enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
+                             struct message *drafts, size_t count);
 
 /* Posts a text into the user's system chat, about the order being in the state it is in.
  * Repeatable. */

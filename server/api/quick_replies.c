@@ -56,8 +56,7 @@ enum err api_quick_reply_list(struct call *call, const struct quick_reply_filter
     }
     struct query query = {.conditions = conditions,
                           .condition_count = count,
-                          .sort = {SORT_DOWN(quick_reply, created_at),
-                                   SORT_DOWN(quick_reply, id)}};
+                          .sort = {SORT_DOWN(quick_reply, created_at), SORT_DOWN(quick_reply, id)}};
     page_begin(in->skip, in->limit, &query, out);
     return page_read(call, COLLECTION_QUICK_REPLIES, &query, out);
 }

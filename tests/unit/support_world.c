@@ -234,8 +234,8 @@ struct consultation world_paid_order(struct world *world)
 struct consultation world_read_order(struct world *world, struct oid id)
 {
     struct consultation order;
-    assert_int_equal(
-        store_get(world->session, world->arena, COLLECTION_CONSULTATIONS, id, &order), ERR_OK);
+    assert_int_equal(store_get(world->session, world->arena, COLLECTION_CONSULTATIONS, id, &order),
+                     ERR_OK);
     return order;
 }
 
@@ -245,8 +245,8 @@ enum err world_send(struct world *world, struct account from, const struct consu
     struct message_create in = {.chat_id = order->chat_id,
                                 .consultation_id = order->id,
                                 .type = "01",
-                                .direction = from.role == ROLE_USER ? "user->doctor"
-                                                                    : "doctor->user",
+                                .direction =
+                                    from.role == ROLE_USER ? "user->doctor" : "doctor->user",
                                 .client_msg_id = client_msg_id,
                                 .text = text};
     world_as(world, from);
@@ -259,8 +259,8 @@ const struct message *world_messages(struct world *world, struct oid chat_id, si
     struct query query = {
         .conditions = &condition, .condition_count = 1, .sort = {SORT_UP(message, seq)}};
     struct object_list list;
-    assert_int_equal(
-        store_find(world->session, world->arena, COLLECTION_MESSAGES, &query, &list), ERR_OK);
+    assert_int_equal(store_find(world->session, world->arena, COLLECTION_MESSAGES, &query, &list),
+                     ERR_OK);
     *count = list.count;
     return list.items;
 }

@@ -113,8 +113,7 @@ static const char *forge(jwt_alg_t algorithm, const char *grants)
     assert_int_equal(jwt_new(&jwt), 0);
     assert_int_equal(jwt_add_grants_json(jwt, grants), 0);
     bool has_key = algorithm != JWT_ALG_NONE;
-    assert_int_equal(jwt_set_alg(jwt, algorithm,
-                                 has_key ? (const unsigned char *)KEY_ONE : NULL,
+    assert_int_equal(jwt_set_alg(jwt, algorithm, has_key ? (const unsigned char *)KEY_ONE : NULL,
                                  has_key ? (int)strlen(KEY_ONE) : 0),
                      0);
     char *text = jwt_encode_str(jwt);
@@ -211,7 +210,8 @@ static void usersig_can_be_read_back_and_is_empty_without_a_key(void **state)
     assert_non_null(strstr((char *)json, "\"TLS.sdkappid\":1400000000"));
     assert_non_null(strstr((char *)json, "\"TLS.expire\":86400"));
     /* HMAC-SHA256 of the four fields, computed apart with Python's hmac module. */
-    assert_non_null(strstr((char *)json, "\"TLS.sig\":\"viHH0d+jcMrqcyENdhfu0xxzhEzYF5kv95r46xMwBWI=\""));
+    assert_non_null(
+        strstr((char *)json, "\"TLS.sig\":\"viHH0d+jcMrqcyENdhfu0xxzhEzYF5kv95r46xMwBWI=\""));
     settings.usersig_key = "";
     assert_int_equal(usersig_make(arena, &settings, "x", now, &sig), ERR_OK);
     assert_string_equal(sig, "");
@@ -225,7 +225,8 @@ static void derived_ids_depend_on_every_word_and_its_border(void **state)
     assert_false(oid_equal(a, id_derive_text("kin", "dtext")));
     const void *one[] = {"ab", "c"}, *two[] = {"a", "bc"};
     size_t lengths_one[] = {2, 1}, lengths_two[] = {1, 2};
-    assert_false(oid_equal(id_derive("k", 2, one, lengths_one), id_derive("k", 2, two, lengths_two)));
+    assert_false(
+        oid_equal(id_derive("k", 2, one, lengths_one), id_derive("k", 2, two, lengths_two)));
     assert_false(oid_equal(id_derive_pair("k", a, OID_NONE), id_derive_pair("k", OID_NONE, a)));
     assert_false(oid_equal(id_derive_number("k", a, 1), id_derive_number("k", a, 2)));
     struct oid first = id_new(now), second = id_new(now);

@@ -173,9 +173,9 @@ static void secrets_are_masked_in_print(void **state)
 {
     (void)state;
     setenv("CONSULTD_TOKEN_KEYS", "first-key-of-thirty-two-character", 1);
-    struct settings *settings = load("--print-config", "--store",
-                                     "mongodb://nurse:hush-hush@127.0.0.1/x", "--bus",
-                                     "redis://:hush-hush@127.0.0.1:6379", NULL);
+    struct settings *settings =
+        load("--print-config", "--store", "mongodb://nurse:hush-hush@127.0.0.1/x", "--bus",
+             "redis://:hush-hush@127.0.0.1:6379", NULL);
     assert_int_equal(errand, ERRAND_PRINT_CONFIG);
     char *text = printed(settings);
     assert_null(strstr(text, "first-key"));

@@ -111,20 +111,19 @@ static void fourth_reply_is_refused_and_retracting_gives_one_back(void **state)
     struct consultation order = world_paid_order(world);
     struct message replies[4];
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(world_send(world, world->doctor, &order, "答", NULL, &replies[i]),
-                         ERR_OK);
+        assert_int_equal(world_send(world, world->doctor, &order, "答", NULL, &replies[i]), ERR_OK);
     }
     assert_int_equal(world_send(world, world->doctor, &order, "答", NULL, &replies[3]),
                      ERR_REPLY_QUOTA_EXCEEDED);
     struct by_id in = {replies[1].id};
     struct message retracted;
-    assert_int_equal(
-        world_call(world, "/api/consultation/chat/message/retract", &in, &retracted), ERR_OK);
+    assert_int_equal(world_call(world, "/api/consultation/chat/message/retract", &in, &retracted),
+                     ERR_OK);
     assert_true(retracted.is_retract);
     assert_string_equal(retracted.text.plain, "答");
     assert_int_equal(world_read_order(world, order.id).reply_count, 2);
-    assert_int_equal(
-        world_call(world, "/api/consultation/chat/message/retract", &in, &retracted), ERR_OK);
+    assert_int_equal(world_call(world, "/api/consultation/chat/message/retract", &in, &retracted),
+                     ERR_OK);
     assert_int_equal(world_read_order(world, order.id).reply_count, 2);
     assert_int_equal(world_send(world, world->doctor, &order, "再答", NULL, &replies[3]), ERR_OK);
     struct message view = message_view(&retracted, SIDE_USER);
@@ -238,8 +237,7 @@ static void cancelling_closes_the_payment_and_tells_the_user(void **state)
     assert_string_equal(order.status, "02");
     assert_int_equal(ask(world, world->user, order.id, "02", &order), ERR_ILLEGAL_TRANSITION);
     size_t count;
-    const struct message *messages =
-        world_messages(world, chat_id_of_user(world->user.id), &count);
+    const struct message *messages = world_messages(world, chat_id_of_user(world->user.id), &count);
     assert_int_equal(count, 1);
     assert_non_null(strstr(messages[0].text.plain, order.consultation_no));
     /* Paid all the same, a moment too late: the money goes back, the order stays cancelled. */

@@ -72,9 +72,8 @@ static int rest(const char *path, const char *token, const char *body)
 static const char *token_of(struct account account)
 {
     const char *token;
-    assert_int_equal(token_make(world.arena, world.settings, account, clock_now(world.clock),
-                                &token),
-                     ERR_OK);
+    assert_int_equal(
+        token_make(world.arena, world.settings, account, clock_now(world.clock), &token), ERR_OK);
     return token;
 }
 
@@ -169,9 +168,9 @@ static void connect_comes_first(void **state)
     assert_int_equal(frame(signed_in(world.user), LANE_READ, text), ERR_OK);
     answers("\"reason\":\"NOT_YOURS\"");
     assert_int_equal(job.verdict, VERDICT_GO_ON);
-    assert_int_equal(frame(nobody, LANE_READ,
-                           "{\"id\":1,\"call\":\"connect\",\"data\":{\"token\":\"no\"}}"),
-                     ERR_OK);
+    assert_int_equal(
+        frame(nobody, LANE_READ, "{\"id\":1,\"call\":\"connect\",\"data\":{\"token\":\"no\"}}"),
+        ERR_OK);
     assert_int_equal(job.close_code, 4001);
 }
 
@@ -278,8 +277,8 @@ static void a_retracted_message_is_replayed_without_its_content(void **state)
     const char *cursor = cursor_now();
     assert_int_equal(world_send(&world, world.user, &order, "说错了", NULL, &message), ERR_OK);
     struct by_id in = {message.id};
-    assert_int_equal(
-        world_call(&world, "/api/consultation/chat/message/retract", &in, &out), ERR_OK);
+    assert_int_equal(world_call(&world, "/api/consultation/chat/message/retract", &in, &out),
+                     ERR_OK);
     resume(world.doctor, cursor);
     assert_int_equal(count_of("message.retracted"), 1);
     assert_int_equal(count_of("说错了"), 0);
@@ -307,8 +306,8 @@ static void a_cursor_that_is_of_no_use_is_said_so(void **state)
     (void)state;
     struct message message;
     struct consultation order = world_paid_order(&world);
-    static const char *const useless[] = {NULL, "", "x", "0123456789abcdef.1f", "..",
-                                          "0123456789abcdef."};
+    static const char *const useless[] = {
+        NULL, "", "x", "0123456789abcdef.1f", "..", "0123456789abcdef."};
     for (size_t i = 0; i < ARRAY_LENGTH(useless); i++) {
         resume(world.doctor, useless[i]);
         answers("\"resumed\":false");

@@ -84,9 +84,10 @@ static void a_flat_reply_stands_beside_code(void **state)
     assert_success(form, &session, NULL,
                    "{\"code\":\"200\",\"msg\":\"操作成功\",\"token\":\"t\",\"userId\":\"" ID
                    "\",\"usersig\":\"\",\"identifier\":\"open-1\"}");
-    assert_success(form, &session, "1",
-                   "{\"id\":1,\"code\":\"200\",\"msg\":\"操作成功\",\"token\":\"t\",\"userId\":\"" ID
-                   "\",\"usersig\":\"\",\"identifier\":\"open-1\"}");
+    assert_success(
+        form, &session, "1",
+        "{\"id\":1,\"code\":\"200\",\"msg\":\"操作成功\",\"token\":\"t\",\"userId\":\"" ID
+        "\",\"usersig\":\"\",\"identifier\":\"open-1\"}");
 }
 
 static void a_flat_reply_may_be_empty(void **state)

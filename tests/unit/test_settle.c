@@ -160,7 +160,7 @@ static void append_chat(struct world *world, struct oid chat_id, char *text)
         seq = message->seq;
         user_total = message->user_total;
         doctor_total = message->doctor_total;
-        const char *shown = message->text.is_notice ? message->text.user.text
+        const char *shown = message->text.is_notice  ? message->text.user.text
                             : message->image != NULL ? message->image
                                                      : message->text.plain;
         size_t length = strlen(text);
