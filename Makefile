@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	tests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan coverage format style lint clean
+.PHONY: build run test test-asan test-tsan coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -35,6 +35,12 @@ coverage:
 	@gcovr --root . --object-directory build/coverage --filter protocol/ --filter storage/ \
 		--filter server/ --print-summary --html-details build/coverage/html/index.html
 	@echo "Line by line: build/coverage/html/index.html"
+
+# After a change of the API: what is served, for review in tests/golden.
+golden: build
+	@build/consultd --print-openapi >tests/golden/openapi.json
+	@build/consultd --print-asyncapi >tests/golden/asyncapi.json
+	@git diff --stat -- tests/golden
 
 format:
 	@tests/install extra

@@ -12,8 +12,10 @@
 #include "protocol/memory.h"
 #include "protocol/shape.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CALL_ID_BYTES_MAX 64
@@ -212,4 +214,17 @@ enum err socket_call_parse(const char *text, size_t length, struct arena *arena,
     enum err err = take_parts(frame, arena, out, fault);
     json_decref(frame);
     return err;
+}
+
+void document_indent(struct strbuf *out, const char *text)
+{
+    json_error_t why;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+    assert(root != NULL); /* our own writing */
+    char *lines = json_dumps(root, JSON_INDENT(1));
+    assert(lines != NULL);
+    strbuf_add_text(out, lines);
+    strbuf_add_char(out, '\n');
+    free(lines);
+    json_decref(root);
 }

@@ -25,7 +25,7 @@ static const struct field patient_fields[] = {
                  "证件类型 01身份证，02军人证，03户口本，04签证，05护照，06港澳通行证"),
     FIELD(patient, certificate_no, "certificateNo", 0, 1, NAME_MAX_LENGTH, "证件号"),
     FIELD(patient, name, "name", 0, 1, NAME_MAX_LENGTH, "姓名"),
-    FIELD(patient, birthday, "birthday", 0, 0, 10, "生日 YYYY-MM-DD"),
+    FIELD_FORMAT(patient, birthday, "birthday", 0, FORMAT_DATE, 10, "生日 YYYY-MM-DD"),
     FIELD(patient, sex, "sex", 0, 0, 1, "性别 0-女，1-男"),
     FIELD(patient, patient_id_no, "patientIdNo", 0, 0, NAME_MAX_LENGTH, "就诊卡号"),
     CREATED_ROW(patient),

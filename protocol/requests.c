@@ -53,8 +53,8 @@ static const struct field patient_create_fields[] = {
     FIELD(patient_create, certificate_no, "certificateNo", REQUIRED, 1, NAME_MAX_LENGTH,
           "证件号码"),
     FIELD(patient_create, name, "name", REQUIRED, 1, NAME_MAX_LENGTH, "姓名"),
-    FIELD(patient_create, birthday, "birthday", 0, 0, 10,
-          "生日 YYYY-MM-DD 或 YYYYMMDD，默认由身份证号算出"),
+    FIELD_FORMAT(patient_create, birthday, "birthday", 0, FORMAT_DATE, 10,
+                 "生日 YYYY-MM-DD 或 YYYYMMDD，默认由身份证号算出"),
     FIELD(patient_create, sex, "sex", LOOSE, 0, 1, "性别 0-女，1-男，默认由身份证号算出"),
     FIELD(patient_create, patient_id_no, "patientIdNo", 0, 0, NAME_MAX_LENGTH, "就诊卡号"),
 };

@@ -71,7 +71,9 @@ enum format {
     FORMAT_URL,     /* http:// or https:// */
     FORMAT_PHONE,   /* a number: 1[3-9] and 9 digits */
     FORMAT_VISIBLE, /* printable ASCII without spaces: keys and ids of other systems */
-    FORMAT_DIGITS   /* 0-9 only */
+    FORMAT_DIGITS,  /* 0-9 only */
+    FORMAT_DATE     /* YYYY-MM-DD; in requests YYYYMMDD, too. That there is such a day is checked
+                       by the handler */
 };
 
 /* Flags of a field. */
@@ -207,9 +209,16 @@ void shape_write(struct strbuf *out, const struct shape *shape, const void *reco
 void shape_write_list(struct strbuf *out, const struct shape *shape, const struct object_list *list,
                       unsigned flags);
 
+/* Writes our own JSON text anew with each member on a line of its own, for people to read and
+ * compare. Asserts that it is JSON without duplicate names. */
+void document_indent(struct strbuf *out, const char *text);
+
 /* ---- Schema ------------------------------------------------------------------------------- */
 
-/* Writes the JSON Schema (2020-12) of a request body (as_request) or of what shape_write makes. */
-void shape_write_schema(struct strbuf *out, const struct shape *shape, bool as_request);
+/* Writes the JSON Schema (2020-12) of a request body (as_request) or of what shape_write makes.
+ * `refs` is what a reference to another shape's schema begins with ("#/components/schemas/"; the
+ * shape's name follows); NULL: nested shapes are described in place. */
+void shape_write_schema(struct strbuf *out, const struct shape *shape, bool as_request,
+                        const char *refs);
 
 #endif

@@ -153,6 +153,19 @@ static bool is_digits(struct span text)
     return true;
 }
 
+/* YYYYMMDD or YYYY-MM-DD, by form only. */
+static bool is_date(struct span text)
+{
+    const char *form = text.length == 8 ? "00000000" : "0000-00-00";
+    for (size_t i = 0; i < text.length && i < strlen(form); i++) {
+        bool is_digit = text.text[i] >= '0' && text.text[i] <= '9';
+        if (form[i] == '0' ? !is_digit : text.text[i] != form[i]) {
+            return false;
+        }
+    }
+    return text.length == strlen(form);
+}
+
 /* The part of a URL behind http:// or https://, in either case; empty for other schemes. */
 static struct span after_scheme(struct span text)
 {
@@ -200,6 +213,7 @@ static const struct {
     [FORMAT_URL] = {is_url, ERR_INVALID_URL},
     [FORMAT_VISIBLE] = {is_visible, ERR_INVALID_VALUE},
     [FORMAT_DIGITS] = {is_digits, ERR_INVALID_VALUE},
+    [FORMAT_DATE] = {is_date, ERR_INVALID_BIRTHDAY},
 };
 
 static enum err check_text(const struct field *field, struct span text, int64_t min, int64_t max)

@@ -253,6 +253,8 @@ static const struct option flags[] = {
     {"check-config", no_argument, NULL, 'C'},
     {"print-config", no_argument, NULL, 'P'},
     {"print-routes", no_argument, NULL, 'R'},
+    {"print-openapi", no_argument, NULL, 'O'},
+    {"print-asyncapi", no_argument, NULL, 'A'},
     {"version", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -294,6 +296,12 @@ static bool read_flags(struct loading *loading, int argc, char **argv, struct co
             break;
         case 'R':
             out->errand = ERRAND_PRINT_ROUTES;
+            break;
+        case 'O':
+            out->errand = ERRAND_PRINT_OPENAPI;
+            break;
+        case 'A':
+            out->errand = ERRAND_PRINT_ASYNCAPI;
             break;
         case 'v':
             out->errand = ERRAND_VERSION;
@@ -484,9 +492,10 @@ static bool load(struct loading *loading, int argc, char **argv, enum errand *er
     }
     *errand = line.errand;
     loading->settings.demo = line.is_demo;
-    if (line.errand == ERRAND_HELP || line.errand == ERRAND_VERSION ||
-        line.errand == ERRAND_PRINT_ROUTES) {
-        return true; /* these need nothing to be right */
+    bool needs_options = line.errand == ERRAND_SERVE || line.errand == ERRAND_CHECK_CONFIG ||
+                         line.errand == ERRAND_PRINT_CONFIG;
+    if (!needs_options) {
+        return true; /* nothing has to be right */
     }
     const char *config = line.config != NULL ? line.config : getenv("CONSULTD_CONFIG");
     if (config != NULL && !read_file(loading, config)) {
@@ -623,6 +632,8 @@ void settings_help(FILE *out)
             "  --check-config      checks the options and exits\n"
             "  --print-config      prints the options in force, secrets masked, and exits\n"
             "  --print-routes      prints every endpoint and exits\n"
+            "  --print-openapi     prints what is served at /openapi.json and exits\n"
+            "  --print-asyncapi    prints what is served at /asyncapi.json and exits\n"
             "  --version, --help\n"
             "\n"
             "Every option can also be set as CONSULTD_NAME in the environment. Secrets are\n"

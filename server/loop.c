@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "protocol/memory.h"
+#include "server/asyncapi.h"
 #include "server/bus_redis.h"
 #include "server/fanout.h"
 #include "server/health.h"
@@ -28,6 +29,7 @@
 #include "server/live.h"
 #include "server/log.h"
 #include "server/loop_parts.h"
+#include "server/openapi.h"
 #include "server/origins.h"
 #include "server/page.h"
 #include "server/request.h"
@@ -479,6 +481,16 @@ static bool watch_signals(struct loop *loop)
     return descriptor >= 0 && watch(loop, descriptor, signal_protocol.name) != NULL;
 }
 
+/* Made once; no request waits for it. */
+static void add_document(struct page *page, const char *path, void (*write)(struct strbuf *out))
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    write(&text);
+    page_add(page, path, REPLY_JSON, strbuf_text(&text), text.length);
+    strbuf_free(&text);
+}
+
 static void make_parts(struct loop *loop, const struct loop_settings *given)
 {
     const struct settings *settings = given->settings;
@@ -498,6 +510,8 @@ static void make_parts(struct loop *loop, const struct loop_settings *given)
     loop->sessions = sessions_new();
     loop->origins = origins_new(settings->cors_origins);
     loop->page = page_load(given->web_root);
+    add_document(loop->page, "/openapi.json", openapi_write);
+    add_document(loop->page, "/asyncapi.json", asyncapi_write);
     loop->fanout = fanout_new(loop);
 }
 

@@ -4,12 +4,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/asyncapi.h"
 #include "server/auth.h"
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/demo.h"
 #include "server/log.h"
 #include "server/loop.h"
+#include "server/openapi.h"
 #include "server/route.h"
 
 #define EXIT_TROUBLE 1
@@ -30,6 +32,15 @@ static void print_routes(void)
     for (size_t i = 0; i < count; i++) {
         printf("POST %s\n", all[i].path);
     }
+}
+
+static void print_document(void (*write)(struct strbuf *out))
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    write(&text);
+    fputs(strbuf_text(&text), stdout);
+    strbuf_free(&text);
 }
 
 static enum err seed_demo(struct store *store, struct clock *clock)
@@ -137,6 +148,12 @@ int main(int argc, char **argv)
         break;
     case ERRAND_PRINT_ROUTES:
         print_routes();
+        break;
+    case ERRAND_PRINT_OPENAPI:
+        print_document(openapi_write);
+        break;
+    case ERRAND_PRINT_ASYNCAPI:
+        print_document(asyncapi_write);
         break;
     case ERRAND_VERSION:
         puts("consultd " CONSULTD_VERSION);

@@ -86,8 +86,31 @@ static void tag_make(struct page_file *entry)
     snprintf(entry->tag, sizeof entry->tag, "\"%016" PRIx64 "\"", hash);
 }
 
+/* A path's entry; `text` is taken over. */
+static void add_entry(struct page *page, const char *path, const char *type, char *text,
+                      size_t length)
+{
+    page->files = memory_resize(page->files, (page->count + 1) * sizeof *page->files);
+    struct page_file *entry = &page->files[page->count++];
+    *entry = (struct page_file){.type = type, .text = text, .length = length};
+    entry->path = memory_resize(NULL, strlen(path) + 1);
+    strcpy(entry->path, path);
+    tag_make(entry);
+}
+
+/* "/index.html" is shown as "/", that of a folder as the folder: "/docs". */
+static void show_as_folder(char *path)
+{
+    static const char index[] = "/index.html";
+    size_t length = strlen(path);
+    size_t end = length >= sizeof index - 1 ? length - (sizeof index - 1) : length;
+    if (strcmp(path + end, index) == 0) {
+        path[end == 0 ? 1 : end] = '\0';
+    }
+}
+
 /* Takes the open file over. */
-static void add_file(struct page *page, int file, const char *path, const char *type)
+static void add_file(struct page *page, int file, char *path, const char *type)
 {
     struct stat status;
     if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > FILE_BYTES_MAX ||
@@ -96,21 +119,17 @@ static void add_file(struct page *page, int file, const char *path, const char *
         close(file);
         return;
     }
-    page->files = memory_resize(page->files, (page->count + 1) * sizeof *page->files);
-    struct page_file *entry = &page->files[page->count++];
     size_t size = (size_t)status.st_size;
-    *entry = (struct page_file){.type = type, .text = memory_resize(NULL, size + 1)};
-    entry->length = read_all(file, entry->text, size);
+    char *text = memory_resize(NULL, size + 1);
+    size_t length = read_all(file, text, size);
     close(file);
-    const char *shown = strcmp(path, "/index.html") == 0 ? "/" : path;
-    entry->path = memory_resize(NULL, strlen(shown) + 1);
-    strcpy(entry->path, shown);
-    tag_make(entry);
+    show_as_folder(path);
+    add_entry(page, path, type, text, length);
 }
 
 static void add_folder(struct page *page, int folder, const char *path, int depth);
 
-static void add_entry(struct page *page, int folder, const char *path, const char *name, int depth)
+static void add_name(struct page *page, int folder, const char *path, const char *name, int depth)
 {
     struct strbuf full;
     strbuf_init(&full, 0);
@@ -121,7 +140,7 @@ static void add_entry(struct page *page, int folder, const char *path, const cha
     if (file >= 0 && fstat(file, &status) == 0 && S_ISDIR(status.st_mode) && depth < DEPTH_MAX) {
         add_folder(page, file, strbuf_text(&full), depth + 1);
     } else if (file >= 0 && type != NULL) {
-        add_file(page, file, strbuf_text(&full), type);
+        add_file(page, file, full.memory, type);
     } else if (file >= 0) {
         close(file);
     }
@@ -139,7 +158,7 @@ static void add_folder(struct page *page, int folder, const char *path, int dept
     struct dirent *entry;
     while ((entry = readdir(entries)) != NULL) {
         if (entry->d_name[0] != '.') {
-            add_entry(page, folder, path, entry->d_name, depth);
+            add_name(page, folder, path, entry->d_name, depth);
         }
     }
     closedir(entries);
@@ -174,6 +193,31 @@ void page_free(struct page *page)
     free(page);
 }
 
+static struct page_file *find(const struct page *page, const char *path, size_t length)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        struct page_file *file = &page->files[i];
+        if (strlen(file->path) == length && memcmp(file->path, path, length) == 0) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
+void page_add(struct page *page, const char *path, const char *type, const char *text,
+              size_t length)
+{
+    struct page_file *before = find(page, path, strlen(path));
+    if (before != NULL) {
+        free(before->path);
+        free(before->text);
+        *before = page->files[--page->count];
+    }
+    char *copy = memory_resize(NULL, length + 1);
+    memcpy(copy, text, length);
+    add_entry(page, path, type, copy, length);
+}
+
 size_t page_count(const struct page *page)
 {
     return page->count;
@@ -181,11 +225,6 @@ size_t page_count(const struct page *page)
 
 const struct page_file *page_find(const struct page *page, const char *path, size_t length)
 {
-    for (size_t i = 0; i < page->count; i++) {
-        const struct page_file *file = &page->files[i];
-        if (strlen(file->path) == length && memcmp(file->path, path, length) == 0) {
-            return file;
-        }
-    }
-    return NULL;
+    bool has_slash_behind = length > 1 && path[length - 1] == '/';
+    return find(page, path, has_slash_behind ? length - 1 : length);
 }

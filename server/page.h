@@ -7,7 +7,7 @@
 struct page;
 
 struct page_file {
-    char *path; /* "/app.js"; of index.html "/" */
+    char *path; /* "/app.js"; of an index.html its folder's: "/", "/docs" */
     const char *type;
     char *text;
     size_t length;
@@ -18,6 +18,10 @@ struct page_file {
  * with a dot, is a symbolic link, or exceeds the limits is left out. Never NULL; caller owns. */
 struct page *page_load(const char *root);
 void page_free(struct page *page);
+
+/* Adds a text made by the program, in place of a file of that path. `type` lives as long. */
+void page_add(struct page *page, const char *path, const char *type, const char *text,
+              size_t length);
 
 size_t page_count(const struct page *page);
 

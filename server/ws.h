@@ -8,19 +8,9 @@
 #include "server/conn.h"
 
 enum close_code {
-    CLOSE_NOT_A_FRAME = 4000,
-    CLOSE_NOT_SIGNED_IN = 4001,
-    CLOSE_TOKEN_RAN_OUT = 4002,
-    CLOSE_ORIGIN = 4003,
-    CLOSE_NO_CONNECT = 4004,
-    CLOSE_TOO_MANY_SOCKETS = 4005,
-    CLOSE_STOPPING = 4100,
-    CLOSE_TOO_SLOW = 4101,
-    CLOSE_NO_PONG = 4102,
-    CLOSE_TOO_MANY_CALLS = 4104,
-    CLOSE_INTERNAL = 4105,
-    CLOSE_BINARY = 1003,
-    CLOSE_TOO_LARGE = 1009
+#define CLOSE_CODE(name, code, comes_back, meaning) CLOSE_##name = (code),
+#include "server/close_codes.def"
+#undef CLOSE_CODE
 };
 
 /* The handshake is done. */

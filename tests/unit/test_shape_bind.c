@@ -23,7 +23,7 @@ struct sample {
     const char *choice;
     const char *url;
     const char *key;
-    const char *digits;
+    const char *digits, *date;
     int64_t phone, strict, loose, any;
     bool flag;
     struct text_list tags, images;
@@ -46,6 +46,7 @@ static const struct field sample_fields[] = {
     FIELD_FORMAT(sample, url, "url", 0, FORMAT_URL, 30, "-"),
     FIELD_FORMAT(sample, key, "key", 0, FORMAT_VISIBLE, 8, "-"),
     FIELD_FORMAT(sample, digits, "digits", 0, FORMAT_DIGITS, 8, "-"),
+    FIELD_FORMAT(sample, date, "date", 0, FORMAT_DATE, 10, "-"),
     FIELD_FORMAT(sample, phone, "phone", LOOSE, FORMAT_PHONE, 0, "-"),
     FIELD(sample, strict, "strict", 0, 0, 100, "-"),
     FIELD(sample, loose, "loose", LOOSE, -5, 5, "-"),
@@ -314,6 +315,19 @@ static void digits_are_digits(void **state)
     refuses("digits", "\"1a\"", ERR_INVALID_VALUE, "digits");
     refuses("digits", "\"１２\"", ERR_INVALID_VALUE, "digits");
     refuses("digits", "12", ERR_INVALID_TYPE, "digits");
+}
+
+static void dates_have_one_of_two_forms(void **state)
+{
+    (void)state;
+    assert_int_equal(bind("date", "\"19491231\""), ERR_OK);
+    assert_int_equal(bind("date", "\" 1949-12-31 \""), ERR_OK);
+    assert_string_equal(sample.date, "1949-12-31");
+    static const char *const bad[] = {"\"1949-12\"", "\"1949/12/31\"", "\"194912311\"",
+                                      "\"1949-1231\"", "\"x9491231\""};
+    for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+        refuses("date", bad[i], ERR_INVALID_BIRTHDAY, "date");
+    }
 }
 
 static void phones_are_numbers_or_text_of_eleven_digits(void **state)
@@ -618,6 +632,7 @@ int main(void)
         TEST(urls_have_a_scheme_and_a_host),
         TEST(keys_are_visible_ascii),
         TEST(digits_are_digits),
+        TEST(dates_have_one_of_two_forms),
         TEST(phones_are_numbers_or_text_of_eleven_digits),
         TEST(numbers_have_limits_on_both_sides),
         TEST(numbers_are_whole_and_text_only_where_loose),

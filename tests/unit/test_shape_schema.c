@@ -43,7 +43,7 @@ static void assert_schema_of(struct field field, bool as_request, const char *ex
     struct shape shape = {"one", sizeof(struct sample), &field, 1, 0, 0};
     struct strbuf buffer;
     strbuf_init(&buffer, 0);
-    shape_write_schema(&buffer, &shape, as_request);
+    shape_write_schema(&buffer, &shape, as_request, NULL);
     assert_string_equal(strbuf_text(&buffer), expected);
     strbuf_free(&buffer);
 }
@@ -52,94 +52,154 @@ static void assert_schema_of(struct field field, bool as_request, const char *ex
 #define OPTIONAL(name, schema) OBJECT_OF(name, schema) "}"
 #define NEEDED(name, schema) OBJECT_OF(name, schema) ",\"required\":[\"" name "\"]}"
 #define OID_SCHEMA "{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{24}$\""
+#define OID_EXAMPLE ",\"examples\":[\"5b1cbbcfe3d2c87d31bac936\"]}"
+#define TIME_EXAMPLE ",\"examples\":[\"2018-06-10T10:44:51.958Z\"]}"
 #define INNER_SCHEMA                                                                               \
-    "\"id\":" OID_SCHEMA ",\"description\":\"-\"},"                                                \
+    "\"id\":" OID_SCHEMA ",\"description\":\"-\"" OID_EXAMPLE ","                                  \
     "\"count\":{\"type\":\"integer\",\"description\":\"-\"}}"
+#define LINE "[^\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f]*"
+#define MARK "[^\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f \\\\u00a0\\\\u3000]"
 
 static void an_id_has_a_pattern(void **state)
 {
     (void)state;
     static const struct field plain = FIELD(sample, oid, "oid", REQUIRED, 0, 0, "编号");
-    assert_schema_of(plain, true, NEEDED("oid", OID_SCHEMA ",\"description\":\"编号\"}"));
+    assert_schema_of(plain, true,
+                     NEEDED("oid", OID_SCHEMA ",\"description\":\"编号\"" OID_EXAMPLE));
     static const struct field optional = FIELD(sample, oid, "oid", 0, 0, 0, "编号");
-    assert_schema_of(optional, false, OPTIONAL("oid", OID_SCHEMA ",\"description\":\"编号\"}"));
+    assert_schema_of(optional, false,
+                     OPTIONAL("oid", OID_SCHEMA ",\"description\":\"编号\"" OID_EXAMPLE));
+}
+
+static void null_and_nothing_count_as_absent_in_requests(void **state)
+{
+    (void)state;
+    static const struct field oid = FIELD(sample, oid, "oid", 0, 0, 0, "-");
+    assert_schema_of(oid, true,
+                     OPTIONAL("oid", "{\"type\":[\"string\",\"null\"],\"pattern\":"
+                                     "\"^([0-9a-f]{24})?$\",\"description\":\"-\"" OID_EXAMPLE));
+    static const struct field flag = FIELD(sample, flag, "f", 0, 0, 0, "-");
+    assert_schema_of(flag, true,
+                     OPTIONAL("f", "{\"type\":[\"boolean\",\"string\",\"null\"],\"maxLength\":0,"
+                                   "\"description\":\"-\",\"examples\":[false]}"));
+    static const struct field any = FIELD(sample, any, "a", 0, 0, 0, "-");
+    assert_schema_of(any, true,
+                     OPTIONAL("a", "{\"type\":[\"integer\",\"string\",\"null\"],\"maxLength\":0,"
+                                   "\"description\":\"-\"}"));
 }
 
 static void what_is_always_there_may_be_null(void **state)
 {
     (void)state;
     static const struct field oid = FIELD(sample, oid, "oid", ALWAYS, 0, 0, "-");
-    assert_schema_of(
-        oid, false,
-        NEEDED("oid", "{\"oneOf\":[" OID_SCHEMA "},{\"type\":\"null\"}],\"description\":\"-\"}"));
+    assert_schema_of(oid, false,
+                     NEEDED("oid", "{\"type\":[\"string\",\"null\"],\"pattern\":"
+                                   "\"^[0-9a-f]{24}$\",\"description\":\"-\"" OID_EXAMPLE));
     static const struct field time = FIELD(sample, time, "time", ALWAYS, 0, 0, "-");
     assert_schema_of(time, false,
-                     NEEDED("time", "{\"oneOf\":[{\"type\":\"string\",\"format\":\"date-time\"},"
-                                    "{\"type\":\"null\"}],\"description\":\"-\"}"));
+                     NEEDED("time", "{\"type\":[\"string\",\"null\"],\"format\":\"date-time\","
+                                    "\"description\":\"-\"" TIME_EXAMPLE));
     static const struct field sure = FIELD(sample, time, "time", ALWAYS | REQUIRED, 0, 0, "-");
     assert_schema_of(sure, false,
                      NEEDED("time", "{\"type\":\"string\",\"format\":\"date-time\","
-                                    "\"description\":\"-\"}"));
+                                    "\"description\":\"-\"" TIME_EXAMPLE));
     static const struct field own = FIELD(sample, oid, "id", ALWAYS, 0, 0, "-");
-    assert_schema_of(own, false, NEEDED("id", OID_SCHEMA ",\"description\":\"-\"}"));
+    assert_schema_of(own, false, NEEDED("id", OID_SCHEMA ",\"description\":\"-\"" OID_EXAMPLE));
 }
 
 static void texts_have_their_limits(void **state)
 {
     (void)state;
-    static const struct field text = FIELD(sample, text, "text", REQUIRED, 0, 64, "-");
+    static const struct field text = FIELD(sample, text, "t", REQUIRED, 0, 64, "-");
     assert_schema_of(text, true,
-                     NEEDED("text", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,"
-                                    "\"description\":\"-\"}"));
-    static const struct field maybe = FIELD(sample, text, "text", ALWAYS, 1, 0, "-");
-    assert_schema_of(maybe, false, NEEDED("text", "{\"type\":\"string\",\"description\":\"-\"}"));
+                     NEEDED("t", "{\"type\":\"string\",\"minLength\":1,\"maxLength\":64,"
+                                 "\"pattern\":\"^" LINE MARK LINE "$\",\"description\":\"-\"}"));
+    static const struct field left_out = FIELD(sample, text, "t", 0, 1, 64, "-");
+    assert_schema_of(left_out, true,
+                     OPTIONAL("t", "{\"type\":[\"string\",\"null\"],\"maxLength\":64,"
+                                   "\"pattern\":\"^" LINE "$\",\"description\":\"-\"}"));
+    static const struct field maybe = FIELD(sample, text, "t", ALWAYS, 1, 0, "-");
+    assert_schema_of(maybe, false, NEEDED("t", "{\"type\":\"string\",\"description\":\"-\"}"));
     static const struct field choice = FIELD_CHOICE(sample, choice, "c", 0, "01|a->b", "-");
     assert_schema_of(choice, true,
+                     OPTIONAL("c", "{\"type\":[\"string\",\"null\"],\"enum\":[\"01\",\"a->b\","
+                                   "\"\",null],\"description\":\"-\",\"examples\":[\"01\"]}"));
+    assert_schema_of(choice, false,
                      OPTIONAL("c", "{\"type\":\"string\",\"enum\":[\"01\",\"a->b\"],"
-                                   "\"description\":\"-\"}"));
-    static const struct field url = FIELD_FORMAT(sample, url, "u", 0, FORMAT_URL, 9, "-");
-    assert_schema_of(url, true,
-                     OPTIONAL("u", "{\"type\":\"string\",\"maxLength\":9,\"format\":\"uri\","
-                                   "\"pattern\":\"^[Hh][Tt][Tt][Pp][Ss]?://\","
-                                   "\"description\":\"-\"}"));
-    static const struct field key = FIELD_FORMAT(sample, key, "k", 0, FORMAT_VISIBLE, 0, "-");
+                                   "\"description\":\"-\",\"examples\":[\"01\"]}"));
+    static const struct field key =
+        FIELD_FORMAT(sample, key, "k", REQUIRED, FORMAT_VISIBLE, 0, "-");
     assert_schema_of(key, true,
-                     OPTIONAL("k", "{\"type\":\"string\",\"pattern\":\"^[!-~]+$\","
-                                   "\"description\":\"-\"}"));
+                     NEEDED("k", "{\"type\":\"string\",\"minLength\":1,\"pattern\":"
+                                 "\"^([!-~]+)$\",\"description\":\"-\"}"));
     static const struct field digits = FIELD_FORMAT(sample, digits, "d", 0, FORMAT_DIGITS, 0, "-");
     assert_schema_of(digits, true,
-                     OPTIONAL("d", "{\"type\":\"string\",\"pattern\":\"^[0-9]+$\","
+                     OPTIONAL("d", "{\"type\":[\"string\",\"null\"],\"pattern\":\"^([0-9]+)?$\","
                                    "\"description\":\"-\"}"));
+    static const struct field date = FIELD_FORMAT(sample, text, "b", 0, FORMAT_DATE, 10, "-");
+    assert_schema_of(date, false,
+                     OPTIONAL("b", "{\"type\":\"string\",\"maxLength\":10,\"format\":\"date\","
+                                   "\"description\":\"-\",\"examples\":[\"1949-12-31\"]}"));
 }
 
 static void loose_numbers_are_numbers_or_text_in_requests_only(void **state)
 {
     (void)state;
-    static const struct field number = FIELD(sample, number, "n", LOOSE, -1, 5, "-");
+    static const struct field number = FIELD(sample, number, "x", LOOSE, -1, 5, "-");
     assert_schema_of(number, true,
-                     OPTIONAL("n", "{\"oneOf\":[{\"type\":\"integer\",\"minimum\":-1,"
-                                   "\"maximum\":5},{\"type\":\"string\",\"pattern\":"
-                                   "\"^-?[0-9]+$\"}],\"description\":\"-\"}"));
-    assert_schema_of(number, false,
-                     OPTIONAL("n", "{\"type\":\"integer\",\"minimum\":-1,\"maximum\":5,"
+                     OPTIONAL("x", "{\"type\":[\"integer\",\"string\",\"null\"],\"minimum\":-1,"
+                                   "\"maximum\":5,\"pattern\":\"^(-?[0-9]{1,18})?$\","
                                    "\"description\":\"-\"}"));
-    static const struct field phone = FIELD_FORMAT(sample, phone, "p", LOOSE, FORMAT_PHONE, 0, "-");
+    assert_schema_of(number, false,
+                     OPTIONAL("x", "{\"type\":\"integer\",\"minimum\":-1,\"maximum\":5,"
+                                   "\"description\":\"-\"}"));
+    static const struct field phone =
+        FIELD_FORMAT(sample, phone, "p", REQUIRED | LOOSE, FORMAT_PHONE, 0, "-");
     assert_schema_of(phone, true,
-                     OPTIONAL("p", "{\"oneOf\":[{\"type\":\"integer\",\"minimum\":13000000000,"
-                                   "\"maximum\":19999999999},{\"type\":\"string\",\"pattern\":"
-                                   "\"^1[3-9][0-9]{9}$\"}],\"description\":\"-\"}"));
+                     NEEDED("p", "{\"type\":[\"integer\",\"string\"],\"minimum\":13000000000,"
+                                 "\"maximum\":19999999999,\"pattern\":\"^(1[3-9][0-9]{9})$\","
+                                 "\"description\":\"-\",\"examples\":[13300000001]}"));
     static const struct field any = FIELD(sample, any, "a", ALWAYS, 0, 0, "-");
     assert_schema_of(any, false, OPTIONAL("a", "{\"type\":\"integer\",\"description\":\"-\"}"));
+}
+
+static void the_digits_of_a_loose_number_keep_its_range(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t min, max;
+        const char *pattern;
+    } ranges[] = {
+        {0, 1, "^([0-1])?$"},
+        {1, 100, "^([1-9][0-9]{0,1}|10{2})?$"},
+        {0, 1000000000, "^(0|[1-9][0-9]{0,8}|10{9})?$"},
+        {0, INT64_C(9007199254740991), "^([0-9]{1,15})?$"},
+        {1, INT64_C(9007199254740991), "^([1-9][0-9]{0,14})?$"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++) {
+        struct field field = FIELD(sample, number, "x", LOOSE, 0, 0, "-");
+        field.min = ranges[i].min;
+        field.max = ranges[i].max;
+        char expected[256];
+        snprintf(expected, sizeof expected,
+                 OPTIONAL("x", "{\"type\":[\"integer\",\"string\",\"null\"],\"minimum\":%d,"
+                               "\"maximum\":%lld,\"pattern\":\"%s\",\"description\":\"-\"}"),
+                 (int)ranges[i].min, (long long)ranges[i].max, ranges[i].pattern);
+        assert_schema_of(field, true, expected);
+    }
 }
 
 static void bools_are_always_answered_unless_omitted(void **state)
 {
     (void)state;
     static const struct field flag = FIELD(sample, flag, "f", 0, 0, 0, "-");
-    assert_schema_of(flag, false, NEEDED("f", "{\"type\":\"boolean\",\"description\":\"-\"}"));
-    assert_schema_of(flag, true, OPTIONAL("f", "{\"type\":\"boolean\",\"description\":\"-\"}"));
+    assert_schema_of(
+        flag, false,
+        NEEDED("f", "{\"type\":\"boolean\",\"description\":\"-\",\"examples\":[false]}"));
     static const struct field omit = FIELD(sample, flag, "f", OMIT_FALSE, 0, 0, "-");
-    assert_schema_of(omit, false, OPTIONAL("f", "{\"type\":\"boolean\",\"description\":\"-\"}"));
+    assert_schema_of(
+        omit, false,
+        OPTIONAL("f", "{\"type\":\"boolean\",\"description\":\"-\",\"examples\":[false]}"));
 }
 
 static void lists_describe_their_items(void **state)
@@ -147,51 +207,66 @@ static void lists_describe_their_items(void **state)
     (void)state;
     static const struct field list =
         FIELD_LIST(sample, list, "l", LOOSE | REQUIRED, FORMAT_NONE, 9, 4, "-");
-    static const char array[] = "{\"type\":\"array\",\"items\":{\"type\":\"string\","
-                                "\"minLength\":1,\"maxLength\":4},\"minItems\":1,\"maxItems\":9";
-    char expected[512];
-    snprintf(expected, sizeof(expected),
-             NEEDED("l", "{\"oneOf\":[%s},{\"type\":\"string\",\"contentMediaType\":"
-                         "\"application/json\"}],\"description\":\"-\"}"),
-             array);
-    assert_schema_of(list, true, expected);
-    snprintf(expected, sizeof(expected), NEEDED("l", "%s,\"description\":\"-\"}"), array);
-    assert_schema_of(list, false, expected);
-    static const struct field oids = FIELD(sample, oids, "o", 0, 0, 0, "-");
-    assert_schema_of(
-        oids, true,
-        OPTIONAL("o", "{\"type\":\"array\",\"items\":" OID_SCHEMA "},\"description\":\"-\"}"));
+    assert_schema_of(list, false,
+                     NEEDED("l", "{\"type\":\"array\",\"items\":{\"type\":\"string\","
+                                 "\"minLength\":1,\"maxLength\":4},\"minItems\":1,\"maxItems\":9,"
+                                 "\"description\":\"-\"}"));
+#define ITEM                                                                                       \
+    "\\\"[^\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f \\\\u00a0\\\\u3000\\\"\\\\\\\\]"                 \
+    "[^\\\\u0000-\\\\u001f\\\\u007f-\\\\u009f\\\"\\\\\\\\]{0,3}\\\""
+    assert_schema_of(list, true,
+                     NEEDED("l", "{\"type\":[\"array\",\"string\"],\"items\":{\"type\":\"string\","
+                                 "\"minLength\":1,\"maxLength\":4,\"pattern\":\"^" LINE MARK LINE
+                                 "$\"},\"minItems\":1,\"maxItems\":9,\"contentMediaType\":"
+                                 "\"application/json\",\"pattern\":\"^\\\\[" ITEM "(," ITEM
+                                 "){0,8}\\\\]$\",\"description\":\"-\"}"));
+#undef ITEM
+    static const struct field oids = FIELD(sample, oids, "o", REQUIRED, 0, 0, "-");
+    assert_schema_of(oids, true,
+                     NEEDED("o", "{\"type\":\"array\",\"items\":" OID_SCHEMA "},\"minItems\":1,"
+                                 "\"description\":\"-\"}"));
 }
 
-static void objects_are_described_in_place(void **state)
+static void objects_are_described_in_place_or_by_reference(void **state)
 {
     (void)state;
     static const struct field object =
         FIELD_OBJECT(sample, object, "o", VIEW | UNDERSCORE_ID, inner_shape, "人");
     assert_schema_of(object, false,
                      OPTIONAL("o", "{\"type\":\"object\",\"properties\":{\"_id\":" OID_SCHEMA
-                                   ",\"description\":\"-\"}," INNER_SCHEMA
+                                   ",\"description\":\"-\"" OID_EXAMPLE "," INNER_SCHEMA
                                    ",\"required\":[\"_id\",\"id\",\"count\"],"
                                    "\"description\":\"人\"}"));
     static const struct field objects =
         FIELD_OBJECTS(sample, objects, "o", REQUIRED, inner_shape, 2, "-");
-    assert_schema_of(objects, true,
-                     NEEDED("o", "{\"type\":\"array\",\"items\":{\"type\":\"object\","
-                                 "\"properties\":{" INNER_SCHEMA ",\"required\":[\"count\"]},"
-                                 "\"minItems\":1,\"maxItems\":2,\"description\":\"-\"}"));
+    assert_schema_of(objects, false,
+                     NEEDED("o",
+                            "{\"type\":\"array\",\"items\":{\"type\":\"object\","
+                            "\"properties\":{" INNER_SCHEMA ",\"required\":[\"id\",\"count\"]},"
+                            "\"minItems\":1,\"maxItems\":2,\"description\":\"-\"}"));
+    struct shape shape = {"one", sizeof(struct sample), &object, 1, 0, 0};
+    struct strbuf buffer;
+    strbuf_init(&buffer, 0);
+    shape_write_schema(&buffer, &shape, false, "#/x/");
+    assert_string_equal(
+        strbuf_text(&buffer),
+        OPTIONAL("o", "{\"allOf\":[{\"$ref\":\"#/x/inner\"}],\"properties\":{\"_id\":" OID_SCHEMA
+                      "}},\"required\":[\"_id\"],\"description\":\"人\"}"));
+    strbuf_free(&buffer);
 }
 
 static void a_message_text_is_text_or_notice(void **state)
 {
     (void)state;
-    static const struct field text = FIELD(sample, message, "text", 0, 0, 2000, "-");
+    static const struct field text = FIELD(sample, message, "m", 0, 0, 2000, "-");
 #define PART                                                                                       \
     "{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\"},"                         \
     "\"text\":{\"type\":\"string\"}},\"required\":[\"text\"]}"
     assert_schema_of(text, false,
-                     OPTIONAL("text", "{\"oneOf\":[{\"type\":\"string\",\"maxLength\":2000},"
-                                      "{\"type\":\"object\",\"properties\":{\"doctorMsg\":" PART
-                                      ",\"userMsg\":" PART "}}],\"description\":\"-\"}"));
+                     OPTIONAL("m", "{\"oneOf\":[{\"type\":\"string\",\"maxLength\":2000},"
+                                   "{\"type\":\"object\",\"properties\":{\"doctorMsg\":" PART
+                                   ",\"userMsg\":" PART "},\"additionalProperties\":false}],"
+                                   "\"description\":\"-\"}"));
 #undef PART
 }
 
@@ -212,7 +287,7 @@ static json_t *schema_of(const struct shape *shape, bool as_request)
 {
     struct strbuf buffer;
     strbuf_init(&buffer, 0);
-    shape_write_schema(&buffer, shape, as_request);
+    shape_write_schema(&buffer, shape, as_request, NULL);
     json_t *schema = json_loads(strbuf_text(&buffer), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(schema);
     strbuf_free(&buffer);
@@ -310,12 +385,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_has_a_pattern),
+        cmocka_unit_test(null_and_nothing_count_as_absent_in_requests),
         cmocka_unit_test(what_is_always_there_may_be_null),
         cmocka_unit_test(texts_have_their_limits),
         cmocka_unit_test(loose_numbers_are_numbers_or_text_in_requests_only),
+        cmocka_unit_test(the_digits_of_a_loose_number_keep_its_range),
         cmocka_unit_test(bools_are_always_answered_unless_omitted),
         cmocka_unit_test(lists_describe_their_items),
-        cmocka_unit_test(objects_are_described_in_place),
+        cmocka_unit_test(objects_are_described_in_place_or_by_reference),
         cmocka_unit_test(a_message_text_is_text_or_notice),
         cmocka_unit_test(secrets_are_never_shown_and_views_not_in_requests),
         cmocka_unit_test(exactly_one_content_is_part_of_a_send),
