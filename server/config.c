@@ -255,6 +255,7 @@ static const struct option flags[] = {
     {"print-routes", no_argument, NULL, 'R'},
     {"print-openapi", no_argument, NULL, 'O'},
     {"print-asyncapi", no_argument, NULL, 'A'},
+    {"print-endpoints", no_argument, NULL, 'E'},
     {"version", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -302,6 +303,9 @@ static bool read_flags(struct loading *loading, int argc, char **argv, struct co
             break;
         case 'A':
             out->errand = ERRAND_PRINT_ASYNCAPI;
+            break;
+        case 'E':
+            out->errand = ERRAND_PRINT_ENDPOINTS;
             break;
         case 'v':
             out->errand = ERRAND_VERSION;
@@ -634,6 +638,7 @@ void settings_help(FILE *out)
             "  --print-routes      prints every endpoint and exits\n"
             "  --print-openapi     prints what is served at /openapi.json and exits\n"
             "  --print-asyncapi    prints what is served at /asyncapi.json and exits\n"
+            "  --print-endpoints   every endpoint, its access and every field's rules, as JSON\n"
             "  --version, --help\n"
             "\n"
             "Every option can also be set as CONSULTD_NAME in the environment. Secrets are\n"

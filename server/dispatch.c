@@ -143,7 +143,7 @@ static enum err run_typing(struct job *job, const struct document *data)
     struct chat chat;
     enum side side;
     TRY(document_bind(data, &by_chat_shape, job->call.arena, &in, &job->call.fault));
-    TRY(chat_get_own(&job->call, in.chat_id, &chat, &side));
+    TRY(chat_get_own(&job->call, in.chat_id, "chatId", &chat, &side));
     emit_typing(&job->call, &chat, side);
     return run_ping(job, data);
 }

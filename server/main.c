@@ -9,6 +9,7 @@
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/demo.h"
+#include "server/endpoints.h"
 #include "server/log.h"
 #include "server/loop.h"
 #include "server/openapi.h"
@@ -154,6 +155,9 @@ int main(int argc, char **argv)
         break;
     case ERRAND_PRINT_ASYNCAPI:
         print_document(asyncapi_write);
+        break;
+    case ERRAND_PRINT_ENDPOINTS:
+        endpoints_print(stdout);
         break;
     case ERRAND_VERSION:
         puts("consultd " CONSULTD_VERSION);

@@ -123,7 +123,7 @@ enum err api_doctor_detail(struct call *call, const struct by_id *in, struct doc
 {
     enum err err = store_get(call->store, call->arena, COLLECTION_DOCTORS, in->id, out);
     if (err == ERR_ABSENT || (err == ERR_OK && out->disabled)) {
-        return ERR_DOCTOR_NOT_FOUND;
+        return call_blame(call, ERR_DOCTOR_NOT_FOUND, "id");
     }
     TRY(err);
     return name_departments(call, out, 1);

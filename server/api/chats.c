@@ -125,14 +125,16 @@ struct account chat_account(const struct chat *chat, enum side side)
     return account;
 }
 
-enum err chat_get_own(struct call *call, struct oid chat_id, struct chat *out, enum side *side)
+enum err chat_get_own(struct call *call, struct oid chat_id, const char *field, struct chat *out,
+                      enum side *side)
 {
     enum err err = store_get(call->store, call->arena, COLLECTION_CHATS, chat_id, out);
     if (err == ERR_ABSENT) {
-        return ERR_CHAT_NOT_FOUND;
+        return call_blame(call, ERR_CHAT_NOT_FOUND, field);
     }
     TRY(err);
-    return chat_side_of(out, call->who.account, side) ? ERR_OK : ERR_NOT_YOURS;
+    return chat_side_of(out, call->who.account, side) ? ERR_OK
+                                                      : call_blame(call, ERR_NOT_YOURS, field);
 }
 
 void chat_view(struct arena *arena, struct chat *chat, enum side side)
@@ -202,7 +204,7 @@ enum err api_chat_doctor_list(struct call *call, const struct by_doctor *in,
 enum err api_chat_detail(struct call *call, const struct by_id *in, struct chat *out)
 {
     enum side side;
-    TRY(chat_get_own(call, in->id, out, &side));
+    TRY(chat_get_own(call, in->id, "id", out, &side));
     chat_view(call->arena, out, side);
     return ERR_OK;
 }
@@ -239,7 +241,7 @@ enum err api_chat_read(struct call *call, const struct chat_read *in, struct rea
 {
     struct chat chat;
     enum side side;
-    TRY(chat_get_own(call, in->chat_id, &chat, &side));
+    TRY(chat_get_own(call, in->chat_id, "chatId", &chat, &side));
     int64_t seq = in->seq > chat.last_seq ? chat.last_seq : in->seq;
     int64_t before = side == SIDE_USER ? chat.user_read_seq : chat.doctor_read_seq;
     if (seq > before) {

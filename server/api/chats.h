@@ -25,9 +25,10 @@ MUST_USE enum err chat_system_make_doctor(struct store_session *session, struct 
 MUST_USE enum err chat_make_pair(struct call *call, const struct patient *patient,
                                  const struct doctor *doctor, struct chat *out);
 
-/* Reads a chat of which the caller is a side. ERR_CHAT_NOT_FOUND, ERR_NOT_YOURS. */
-MUST_USE enum err chat_get_own(struct call *call, struct oid chat_id, struct chat *out,
-                               enum side *side);
+/* Reads a chat of which the caller is a side; `field` of the request named it. ERR_CHAT_NOT_FOUND,
+ * ERR_NOT_YOURS, both blaming the field. */
+MUST_USE enum err chat_get_own(struct call *call, struct oid chat_id, const char *field,
+                               struct chat *out, enum side *side);
 
 /* Whether the account is a side of the chat; which one goes to *side. */
 bool chat_side_of(const struct chat *chat, struct account account, enum side *side);

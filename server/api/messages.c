@@ -237,7 +237,7 @@ enum err api_message_create(struct call *call, const struct message_create *in, 
 {
     struct chat chat;
     enum side side;
-    TRY(chat_get_own(call, in->chat_id, &chat, &side));
+    TRY(chat_get_own(call, in->chat_id, "chatId", &chat, &side));
     const char *own_direction = side == SIDE_USER ? USER_TO_DOCTOR : DOCTOR_TO_USER;
     if (strcmp(in->direction, own_direction) != 0) {
         return call_blame(call, ERR_WRONG_DIRECTION, "direction");
@@ -332,7 +332,7 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
     TRY(err);
     struct chat chat;
     enum side side;
-    TRY(chat_get_own(call, message.chat_id, &chat, &side));
+    TRY(chat_get_own(call, message.chat_id, "id", &chat, &side));
     if (message.is_retract &&
         message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER)) {
         *out = message_view(&message, side); /* retracting twice is retracting */
@@ -366,7 +366,7 @@ enum err api_message_list(struct call *call, const struct message_filter *in,
 {
     struct chat chat;
     enum side side;
-    TRY(chat_get_own(call, in->chat_id, &chat, &side));
+    TRY(chat_get_own(call, in->chat_id, "chatId", &chat, &side));
     struct condition conditions[2] = {WHERE(message, chat_id, IS, in->chat_id)};
     size_t count = 1;
     if (in->before_seq != NUMBER_ABSENT) {
