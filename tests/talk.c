@@ -1,6 +1,6 @@
 /* Tells stories to a real server and checks what it answers.
  *
- *   talk --server build/consultd --store sqlite: --bus local: [--coverage FILE] [-v] STORY.talk…
+ *   talk --server build/consultd --store sqlite: --bus local: [--coverage FILE] [--answers FILE] [-v] STORY.talk…
  *
  * A story is a text file, one statement a line (a line whose brackets are open goes on in the
  * next), `#` for comments. tests/talk/README.md is the language's manual; in short:
@@ -31,6 +31,7 @@
 #include <curl/curl.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -110,6 +111,26 @@ void story_reached(struct story *story, const char *method, const char *path)
         fprintf(file, "%s %s\n", method, path);
         fclose(file);
     }
+}
+
+/* One write, so that the lines of stories told at the same time stay whole. */
+void story_answered(struct story *story, const char *way, const char *path, int status,
+                    const char *sent, json_t *answer)
+{
+    const char *file_path = story->options->answers;
+    int file =
+        file_path == NULL ? -1 : open(file_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) {
+        return;
+    }
+    json_t *request = sent == NULL ? NULL : json_loads(sent, JSON_REJECT_DUPLICATES, NULL);
+    json_t *entry = json_pack("{s:s, s:s, s:s?, s:i, s:o?, s:O?}", "story", story->path, "way", way,
+                              "path", path, "status", status, "sent", request, "answer", answer);
+    char *line = text_printf("%s\n", json_dumps(entry, JSON_COMPACT));
+    if (write(file, line, strlen(line)) != (ssize_t)strlen(line)) {
+        story_fail(story, "%s cannot be written: %s", file_path, strerror(errno));
+    }
+    close(file);
 }
 
 /* ---- reading ---- */
@@ -306,6 +327,8 @@ static void say_together(struct story *story, const struct script *script, size_
     http_together(story, calls, count);
     for (int i = 0; i < count; i++) {
         check_reply(story, calls[i].path, &calls[i].reply);
+        story_answered(story, "rest", calls[i].path, calls[i].reply.status, calls[i].body,
+                       calls[i].reply.json);
         if (calls[i].reply.status == 200) {
             story_reached(story, calls[i].method, calls[i].path);
         }
@@ -440,10 +463,13 @@ static const char *absolute(const char *path)
 
 int main(int argument_count, char **arguments)
 {
-    static const struct option known[] = {
-        {"server", required_argument, NULL, 's'}, {"store", required_argument, NULL, 'd'},
-        {"bus", required_argument, NULL, 'b'},    {"coverage", required_argument, NULL, 'c'},
-        {"verbose", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"server", required_argument, NULL, 's'},
+                                          {"store", required_argument, NULL, 'd'},
+                                          {"bus", required_argument, NULL, 'b'},
+                                          {"coverage", required_argument, NULL, 'c'},
+                                          {"answers", required_argument, NULL, 'a'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
     struct options options = {.store = "sqlite:", .bus = "local:"};
     int passed = 0, failed = 0, choice;
     while ((choice = getopt_long(argument_count, arguments, "v", known, NULL)) != -1) {
@@ -459,6 +485,9 @@ int main(int argument_count, char **arguments)
             break;
         case 'c':
             options.coverage = optarg;
+            break;
+        case 'a':
+            options.answers = optarg;
             break;
         case 'v':
             options.verbose = true;

@@ -60,6 +60,7 @@ struct options {
     const char *store;
     const char *bus;
     const char *coverage; /* NULL: do not write which endpoints were reached */
+    const char *answers;  /* NULL: do not write what was answered */
     bool verbose;
 };
 
@@ -111,6 +112,12 @@ int64_t now_ms(void);
 
 /* Appends to the coverage file that "METHOD /path" was reached and answered 200. */
 void story_reached(struct story *story, const char *method, const char *path);
+
+/* Appends a line to the answers file: what was asked and answered, for tests/documents. `way` is
+ * "rest" or "socket"; `path` the path or call, NULL for an event; `sent` NULL: nothing that is
+ * JSON. `answer` is borrowed. */
+void story_answered(struct story *story, const char *way, const char *path, int status,
+                    const char *sent, json_t *answer);
 
 /* ---- talk_say.c: the statements ---- */
 

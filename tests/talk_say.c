@@ -125,6 +125,9 @@ static void request(struct story *story, const char *method, const char *at)
     }
     http_request(story, method, path, body, length);
     check_reply(story, path, &story->reply);
+    if (strcmp(method, "POST") == 0) {
+        story_answered(story, "rest", path, story->reply.status, body, story->reply.json);
+    }
     if (story->reply.status == 200) {
         story_reached(story, method, path);
         keep_token(story, path);

@@ -153,6 +153,7 @@ static void take_message(struct story *story, struct ws *ws)
     }
     if (json_object_get(frame, "event") != NULL) {
         check_event(story, ws->name, frame);
+        story_answered(story, "socket", NULL, 0, NULL, frame);
     } else {
         check_answer(story, frame);
     }
@@ -161,6 +162,7 @@ static void take_message(struct story *story, struct ws *ws)
         return;
     }
     const char *name = json_string_value(json_object_get(ws->names, key));
+    story_answered(story, "socket", name, code_of(frame), NULL, frame);
     if (name[0] == '/' && code_of(frame) == 200) {
         story_reached(story, "POST", name);
     }

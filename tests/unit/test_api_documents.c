@@ -130,7 +130,8 @@ static void refusals_are_of_endpoints_that_exist(void **state)
         while (at < count && strcmp(all[at].name, names[i]) != 0) {
             at++;
         }
-        if (at == count) {
+        bool is_of_socket = strcmp(names[i], "connect") == 0 || strcmp(names[i], "typing") == 0;
+        if (at == count && !is_of_socket) {
             fail_msg("refusals.def: there is no endpoint %s", names[i]);
         }
     }
