@@ -85,7 +85,8 @@ enum {
     ALWAYS = 1 << 4,        /* written even when absent: "" for text, null for a time, [] */
     OMIT_FALSE = 1 << 5,    /* a false bool is not written */
     UNDERSCORE_ID = 1 << 6, /* an id written as `_id` and `id`; on an object: its id so */
-    MULTILINE = 1 << 7      /* a text that may hold \n and \t */
+    MULTILINE = 1 << 7,     /* a text that may hold \n and \t */
+    UNSEALED = 1 << 8       /* changes after the record was made: no hash covers it (canonical.h) */
 };
 
 struct shape;
