@@ -158,12 +158,12 @@ static const struct field message_fields[] = {
                  "user->doctor|doctor->user|system->user|system->doctor", "消息发送方向"),
     FIELD(message, seq, "seq", 0, 0, 0, "聊天内序号，从 1 起连续"),
     FIELD(message, client_msg_id, "clientMsgId", 0, 0, 0, "发送方给的去重编号"),
-    FIELD(message, is_retract, "isRetract", OMIT_FALSE, 0, 0, "是否撤回"),
-    FIELD(message, user_total, "userTotal", SECRET, 0, 0, "至此发给用户的消息数"),
-    FIELD(message, doctor_total, "doctorTotal", SECRET, 0, 0, "至此发给医生的消息数"),
-    FIELD(message, rev, "rev", SECRET, 0, 0, "修改戳"),
+    FIELD(message, is_retract, "isRetract", OMIT_FALSE | UNSEALED, 0, 0, "是否撤回"),
+    FIELD(message, user_total, "userTotal", SECRET | UNSEALED, 0, 0, "至此发给用户的消息数"),
+    FIELD(message, doctor_total, "doctorTotal", SECRET | UNSEALED, 0, 0, "至此发给医生的消息数"),
+    FIELD(message, rev, "rev", SECRET | UNSEALED, 0, 0, "修改戳"),
     CREATED_ROW(message),
-    UPDATED_ROW(message),
+    FIELD(message, updated_at, "updated_at", ALWAYS | REQUIRED | UNSEALED, 0, 0, "修改时间"),
 };
 const struct shape message_shape = SHAPE(message, message_fields);
 
@@ -264,6 +264,22 @@ static const struct field store_info_fields[] = {
     CREATED_ROW(store_info),
 };
 const struct shape store_info_shape = SHAPE(store_info, store_info_fields);
+
+static const struct field audit_row_fields[] = {
+    ID_ROW(audit_row),
+    FIELD(audit_row, at, "at", 0, 0, 0, "时间"),
+    FIELD(audit_row, actor, "actor", 0, 0, 0, "操作者"),
+    FIELD(audit_row, actor_id, "actorId", 0, 0, 0, "操作者账号id"),
+    FIELD(audit_row, action, "action", 0, 0, 0, "操作"),
+    FIELD(audit_row, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD(audit_row, subject, "subject", 0, 0, 0, "操作对象id"),
+    FIELD(audit_row, result, "result", 0, 0, 0, "结果"),
+    FIELD(audit_row, details, "details", MULTILINE, 0, 0, "说明"),
+    FIELD(audit_row, content, "content", 0, 0, 0, "内容的SHA-256"),
+    FIELD(audit_row, previous, "previous", 0, 0, 0, "前一行的SHA-256"),
+    FIELD(audit_row, hash, "hash", UNSEALED, 0, 0, "本行的SHA-256"),
+};
+const struct shape audit_row_shape = SHAPE(audit_row, audit_row_fields);
 
 static const struct field user_session_fields[] = {
     FIELD(user_session, token, "token", ALWAYS, 0, 0, "用户登录凭证"),

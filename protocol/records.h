@@ -222,6 +222,23 @@ struct store_info {
     struct timestamp created_at;
 };
 
+/* One line of the record: who did what, when (server/audit_chain.h). Its id is its place: chain and
+ * number. */
+struct audit_row {
+    struct oid id;
+    struct timestamp at;
+    const char *actor;          /* user, doctor, system, operator:<login> … */
+    struct oid actor_id;        /* of the account, where there is one */
+    const char *action;         /* server/audit.def */
+    struct oid consultation_id; /* that it is about */
+    struct oid subject;         /* the message, payment, patient … that it was done to */
+    const char *result;         /* what it led to: the state, "ok", "failed", the version */
+    const char *details;        /* never a text, name or number of a person */
+    const char *content;        /* SHA-256, hex, of what was written (canonical.h) */
+    const char *previous;       /* the hash of the row before */
+    const char *hash;           /* of all the above */
+};
+
 /* What sign-ins answer. */
 struct user_session { /* document 1.2 */
     const char *token;
@@ -259,7 +276,7 @@ struct connected { /* ＋ answer to connect */
 
 extern const struct shape user_shape, patient_shape, department_shape, doctor_shape, reason_shape,
     question_shape, diagnosis_shape, chat_shape, message_shape, consultation_shape, payment_shape,
-    quick_reply_shape, collection_entry_shape, removal_shape, store_info_shape, user_session_shape,
-    doctor_session_shape, read_receipt_shape, typing_shape, connected_shape;
+    quick_reply_shape, collection_entry_shape, removal_shape, store_info_shape, audit_row_shape,
+    user_session_shape, doctor_session_shape, read_receipt_shape, typing_shape, connected_shape;
 
 #endif

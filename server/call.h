@@ -12,9 +12,11 @@
 #include "server/frame.h"
 #include "storage/store.h"
 
-struct settings; /* config.h */
-struct clock;    /* clock.h */
-struct attempts; /* auth.h */
+struct settings;    /* config.h */
+struct clock;       /* clock.h */
+struct attempts;    /* auth.h */
+struct audit_chain; /* audit_chain.h */
+struct audit_entry; /* api/audit.h */
 
 /* An event on its way to one account. */
 struct emission {
@@ -36,6 +38,9 @@ struct call {
     struct timestamp now; /* of this call; the same for all it writes */
     struct fault fault;
     struct emission *first_emission, *last_emission;
+    struct audit_entry *first_note, *last_note; /* for the record, see api/audit.h */
+    struct audit_chain *chain;                  /* where they go; NULL outside of the WRITE lane */
+    const char *operator_name;                  /* operator:<login> of a subcommand, else NULL */
 };
 
 /* Says which field is to blame and returns `err`: return call_blame(call, ERR_…, "userId"). */

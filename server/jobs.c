@@ -20,10 +20,14 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/memory.h"
+#include "server/api/audit.h"
+#include "server/audit_chain.h"
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/log.h"
@@ -32,6 +36,7 @@
 #define JOBS_KEPT_MAX 256 /* unused ones with their arenas, for the next requests */
 #define LOG_PAUSE_MS 1000
 #define CLOSE_INTERNAL 4105
+#define NODE_BYTES 160
 
 struct job_list {
     struct job *first, *last;
@@ -51,7 +56,8 @@ struct worker {
     enum lane lane;
     size_t take_max; /* jobs of one commit */
     struct store_session *session;
-    int64_t logged_ms; /* when the store's trouble was last logged */
+    struct audit_chain *chain; /* LANE_WRITE: what its jobs note goes here */
+    int64_t logged_ms;         /* when the store's trouble was last logged */
 };
 
 struct jobs {
@@ -61,8 +67,9 @@ struct jobs {
     struct job_list finished; /* finished_lock */
     struct worker *workers;
     size_t worker_count;
-    size_t pending;       /* loop only */
-    struct job_list kept; /* loop only: unused ones */
+    char node[NODE_BYTES]; /* this process, as a chain of the record names it */
+    size_t pending;        /* loop only */
+    struct job_list kept;  /* loop only: unused ones */
 };
 
 static const char *const lane_names[LANE_COUNT] = {"read", "write", "slow"};
@@ -177,11 +184,15 @@ static enum err run_job(struct worker *worker, struct job *job)
                               .store = worker->session,
                               .settings = settings->settings,
                               .clock = settings->clock,
-                              .attempts = settings->attempts};
+                              .attempts = settings->attempts,
+                              .chain = worker->chain};
     enum err err = settings->run(job);
     assert(err == ERR_OK || (err == ERR_BUSY && job->lane != worker->lane));
     if (err == ERR_OK && job->err == ERR_STORE) {
         log_trouble(worker, "the store failed a job");
+    }
+    if (err == ERR_OK && job->err != ERR_OK) {
+        audit_forget_failed(&job->call);
     }
     return err;
 }
@@ -190,13 +201,14 @@ static enum err run_job(struct worker *worker, struct job *job)
 static void fail_unseen(struct jobs *jobs, struct job *job, enum err err)
 {
     jobs->settings.fail(job, err);
-    if (job->kind == JOB_FRAME) {
+    if (job->kind == JOB_FRAME && !job->awaits_record) {
         job->verdict = VERDICT_CLOSE;
         job->close_code = CLOSE_INTERNAL;
     }
 }
 
-/* The guess of the loop was wrong: over to the right lane, where it starts anew. */
+/* The guess of the loop was wrong: over to the right lane, where it starts anew. Or it is done but
+ * for its rows of the record: over to the WRITE lane. */
 static void move_job(struct jobs *jobs, struct job *job, struct job_list *done)
 {
     if (!lane_push(jobs, job)) {
@@ -209,11 +221,16 @@ static void run_singly(struct worker *worker, struct job_list *taken, struct job
 {
     struct job *job;
     while ((job = list_pop(taken)) != NULL) {
-        if (run_job(worker, job) == ERR_OK) {
+        enum err err = run_job(worker, job);
+        if (err == ERR_OK && job->call.first_note == NULL) {
             list_push(done, job);
-        } else {
-            move_job(worker->jobs, job, done);
+            continue;
         }
+        if (err == ERR_OK) {
+            job->awaits_record = true;
+            job->lane = LANE_WRITE;
+        }
+        move_job(worker->jobs, job, done);
     }
 }
 
@@ -223,6 +240,10 @@ static void run_singly(struct worker *worker, struct job_list *taken, struct job
 static enum err run_marked(struct worker *worker, struct job *job, enum err *run_err)
 {
     enum err err = store_mark(worker->session);
+    if (job->awaits_record) {
+        *run_err = *run_err != ERR_OK ? *run_err : err;
+        return ERR_OK;
+    }
     enum err outcome = run_job(worker, job);
     if (outcome == ERR_OK && job->err != ERR_OK) {
         call_forget_emissions(&job->call);
@@ -231,6 +252,34 @@ static enum err run_marked(struct worker *worker, struct job *job, enum err *run
     }
     *run_err = *run_err != ERR_OK ? *run_err : err;
     return outcome;
+}
+
+/* Writes what the jobs of a run have noted, within the run, behind the last job's mark. */
+static enum err record(struct worker *worker, const struct job_list *run)
+{
+    TRY(store_mark(worker->session));
+    for (struct job *job = run->first; job != NULL; job = job->next) {
+        TRY(audit_chain_add(worker->chain, worker->session, &job->call));
+    }
+    return audit_chain_write(worker->chain, worker->session);
+}
+
+/* Ends a run: what it noted, and the commit. */
+static enum err finish(struct worker *worker, const struct job_list *run, enum err err)
+{
+    if (err == ERR_OK) {
+        err = record(worker, run);
+    }
+    if (err == ERR_OK) {
+        err = store_commit(worker->session);
+    } else {
+        store_abandon(worker->session);
+    }
+    audit_chain_settle(worker->chain, err == ERR_OK);
+    if (err != ERR_OK) {
+        log_trouble(worker, "a run was lost");
+    }
+    return err;
 }
 
 /* Also what fails within a lost run is run: its answer must know the id of its call. */
@@ -255,13 +304,7 @@ static void run_then_commit(struct worker *worker, struct job_list *taken, struc
             move_job(jobs, job, done);
         }
     }
-    if (err == ERR_OK) {
-        err = store_commit(worker->session);
-    } else {
-        store_abandon(worker->session);
-    }
-    if (err != ERR_OK) {
-        log_trouble(worker, "a run was lost");
+    if (finish(worker, &run, err) != ERR_OK) {
         for (job = run.first; job != NULL; job = job->next) {
             call_forget_emissions(&job->call);
             jobs->settings.fail(job, ERR_STORE);
@@ -299,7 +342,11 @@ static enum err worker_start(struct jobs *jobs, enum lane lane, size_t take_max)
                               .take_max = take_max,
                               .logged_ms = clock_monotonic_ms() - LOG_PAUSE_MS};
     TRY(store_session_open(jobs->settings.store, lane == LANE_WRITE, &worker->session));
+    if (lane == LANE_WRITE) {
+        worker->chain = audit_chain_new(jobs->node);
+    }
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+        audit_chain_free(worker->chain);
         store_session_close(worker->session);
         return ERR_INTERNAL;
     }
@@ -324,6 +371,15 @@ static enum err workers_start(struct jobs *jobs)
     return worker_start(jobs, LANE_SLOW, 1);
 }
 
+static void name_node(char out[NODE_BYTES])
+{
+    char host[65] = "";
+    if (gethostname(host, sizeof host - 1) != 0) {
+        host[0] = '\0';
+    }
+    snprintf(out, NODE_BYTES, "node=%s pid=%ld version=" CONSULTD_VERSION, host, (long)getpid());
+}
+
 enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
 {
     assert(settings->readers > 0 && settings->writers > 0);
@@ -333,6 +389,7 @@ enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
     jobs->settings = *settings;
     jobs->settings.run = settings->run != NULL ? settings->run : dispatch_run;
     jobs->settings.fail = settings->fail != NULL ? settings->fail : dispatch_fail;
+    name_node(jobs->node);
     pthread_mutex_init(&jobs->finished_lock, NULL);
     for (size_t i = 0; i < LANE_COUNT; i++) {
         pthread_mutex_init(&jobs->lanes[i].lock, NULL);
@@ -374,6 +431,7 @@ void jobs_stop(struct jobs *jobs)
     }
     for (size_t i = 0; i < jobs->worker_count; i++) {
         pthread_join(jobs->workers[i].thread, NULL);
+        audit_chain_free(jobs->workers[i].chain);
         store_session_close(jobs->workers[i].session);
     }
     for (size_t i = 0; i < LANE_COUNT; i++) {

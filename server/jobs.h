@@ -5,7 +5,9 @@
  * takes all waiting jobs (up to settings), runs each in turn within one open run of the store,
  * commits once, and only then hands all of them back, in order: nothing is answered or pushed
  * before it is durable. If the commit fails every answer of the run becomes ERR_STORE and no
- * event leaves. See ARCHITECTURE.md, "Life of a message".
+ * event leaves. What a job notes for the record (api/audit.h) is written within the run; a job of
+ * another lane that has noted something goes through the WRITE lane for that, with its answer.
+ * See ARCHITECTURE.md, "Life of a message".
  *
  * Locks: one per lane, one for the list of finished jobs; never two at a time. */
 #ifndef CONSULTD_SERVER_JOBS_H
@@ -54,6 +56,7 @@ struct job {
     bool wants_known;       /* JOB_RESUME: fill `known`, the bus may lose events */
     /* Between. */
     struct arena *arena; /* owned; lives with the job */
+    bool awaits_record;  /* done in another lane; only its notes are still to be written */
     enum err err;
     /* Out. */
     struct call call;     /* jobs.c sets arena, store, settings, clock and attempts before

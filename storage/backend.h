@@ -44,6 +44,7 @@ struct store_ops {
 struct store {
     const struct store_ops *ops;
     bool ordered;
+    bool atomic;
     int writers_max;
     char store_id[17];
     int64_t newest_rev;

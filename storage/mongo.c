@@ -77,6 +77,7 @@ static enum err mongo_open(const struct store_settings *settings, struct store *
     memset(store, 0, sizeof(*store));
     store->head.ops = &mongo_ops;
     store->head.ordered = false;
+    store->head.atomic = false;
     store->head.writers_max =
         settings->pool_size < WRITERS_MAX ? (int)settings->pool_size : WRITERS_MAX;
     const enum err err = mongo_database_open(&store->database, settings, why);

@@ -92,6 +92,7 @@ static enum err sqlite_open(const struct store_settings *settings, struct store 
     memset(store, 0, sizeof(*store));
     store->head.ops = &sqlite_ops;
     store->head.ordered = true;
+    store->head.atomic = true;
     store->head.writers_max = 1;
     const enum err err = sqlite_file_open(&store->file, settings->url, settings->timeout_ms, why);
     if (err != ERR_OK) {

@@ -171,6 +171,11 @@ bool store_is_ordered(const struct store *store)
     return store->ordered;
 }
 
+bool store_is_atomic(const struct store *store)
+{
+    return store->atomic;
+}
+
 int store_writers_max(const struct store *store)
 {
     return store->writers_max;

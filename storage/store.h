@@ -199,6 +199,9 @@ void store_close(struct store *store);
 /* Whether changes become visible in the order of their stamps (SQLite: one writer; MongoDB: no,
  * so that a resume must look back a while). Any thread. */
 bool store_is_ordered(const struct store *store);
+/* Whether a run's changes come to be together or not at all (SQLite: yes, MongoDB: each by itself).
+ * Any thread. */
+bool store_is_atomic(const struct store *store);
 /* How many workers may write at a time: 1 for SQLite. Any thread. */
 int store_writers_max(const struct store *store);
 /* 16 hex digits made when the store was first opened. Any thread. */

@@ -1,9 +1,21 @@
 /* Users and doctors: sign-up, sign-in, and what everybody may read about doctors (document 1,
  * contract 2). */
 #include "server/api/api.h"
+#include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/paging.h"
 #include "server/auth.h"
+
+/* The account is known by its id only: what was typed stays out of the record. */
+static void note_sign_in(struct call *call, const char *actor, struct oid id, bool is_in)
+{
+    audit_note(call, &(struct audit_note){.action = AUDIT_SIGN_IN,
+                                          .actor = actor,
+                                          .actor_id = id,
+                                          .subject = id,
+                                          .result = is_in ? "ok" : "failed",
+                                          .outlives_failure = !is_in});
+}
 
 /* ---- 1.1, 1.2 ----------------------------------------------------------------------------- */
 
@@ -28,9 +40,10 @@ enum err api_user_signup(struct call *call, const struct user_signup *in, struct
 enum err api_user_signin(struct call *call, const struct user_signin *in, struct user_session *out)
 {
     struct user user;
-    enum err err = store_get(call->store, call->arena, COLLECTION_USERS,
-                             id_derive_text("user", in->open_id), &user);
+    struct oid id = id_derive_text("user", in->open_id);
+    enum err err = store_get(call->store, call->arena, COLLECTION_USERS, id, &user);
     if (err == ERR_ABSENT) {
+        note_sign_in(call, "user", id, false);
         return ERR_USER_NOT_FOUND;
     }
     TRY(err);
@@ -39,6 +52,7 @@ enum err api_user_signin(struct call *call, const struct user_signin *in, struct
     TRY(usersig_make(call->arena, call->settings, user.open_id, call->now, &out->usersig));
     out->user_id = user.id;
     out->identifier = user.open_id;
+    note_sign_in(call, "user", id, true);
     return ERR_OK;
 }
 
@@ -76,8 +90,8 @@ enum err api_doctor_signin(struct call *call, const struct doctor_signin *in,
         return ERR_TOO_MANY_ATTEMPTS;
     }
     struct doctor *doctor = ARENA_NEW(call->arena, struct doctor);
-    enum err err = store_get(call->store, call->arena, COLLECTION_DOCTORS,
-                             id_derive_text("doctor", in->doctor_sn), doctor);
+    struct oid id = id_derive_text("doctor", in->doctor_sn);
+    enum err err = store_get(call->store, call->arena, COLLECTION_DOCTORS, id, doctor);
     if (err != ERR_OK && err != ERR_ABSENT) {
         return err;
     }
@@ -86,6 +100,7 @@ enum err api_doctor_signin(struct call *call, const struct doctor_signin *in,
     bool matches = password_matches(in->password, is_known ? doctor->password : NULL);
     if (!is_known || !matches) {
         attempts_failed(call->attempts, in->doctor_sn, call->now.ms);
+        note_sign_in(call, "doctor", id, false);
         return ERR_SIGNIN_FAILED;
     }
     struct account account = {ROLE_DOCTOR, doctor->id};
@@ -95,6 +110,7 @@ enum err api_doctor_signin(struct call *call, const struct doctor_signin *in,
     out->doctor_id = doctor->id;
     out->identifier = doctor->identifier;
     out->doctor = doctor;
+    note_sign_in(call, "doctor", id, true);
     return ERR_OK;
 }
 

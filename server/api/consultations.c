@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/emit.h"
 #include "server/api/moves.h"
@@ -120,6 +121,10 @@ enum err api_consultation_create(struct call *call, const struct consultation_cr
     };
     TRY(claim_chat(call, &chat, out->id));
     TRY(store_insert(call->store, COLLECTION_CONSULTATIONS, out));
+    audit_note(call, &(struct audit_note){.action = AUDIT_CREATE_ORDER,
+                                          .consultation_id = out->id,
+                                          .subject = out->id,
+                                          .result = UNPAID});
     emit_chat(call, &chat);
     emit_consultation(call, out);
     consultation_view(call->settings, out);
@@ -256,6 +261,9 @@ enum err api_consultation_list(struct call *call, const struct consultation_filt
     TRY(page_read(call, COLLECTION_CONSULTATIONS, &query, out));
     struct consultation *orders = list_copy(call->arena, &out->items, sizeof *orders);
     TRY(embed_people(call, orders, out->items.count));
+    for (size_t i = 0; i < out->items.count; i++) {
+        audit_note_read(call, AUDIT_READ_ORDER, orders[i].id, orders[i].id);
+    }
     out->items.items = orders;
     return ERR_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/emit.h"
 #include "server/api/moves.h"
@@ -41,6 +42,14 @@ static bool same_content(const struct message *a, const struct message *b)
            text_equal(a->audio, b->audio);
 }
 
+static struct audit_note note_of(enum audit_action action, const struct message *message)
+{
+    return (struct audit_note){.action = action,
+                               .consultation_id = message->consultation_id,
+                               .subject = message->id,
+                               .content = message};
+}
+
 /* Answers a repeated send with the first message, and tells it again: the process that stored it
  * may have died before it could. ERR_ABSENT: there is no first one. */
 static enum err answer_first(struct call *call, const struct chat *chat, enum side side,
@@ -51,6 +60,8 @@ static enum err answer_first(struct call *call, const struct chat *chat, enum si
     if (!same_content(&first, message)) {
         return call_blame(call, ERR_CLIENT_MSG_ID_CONFLICT, "clientMsgId");
     }
+    struct audit_note note = note_of(AUDIT_SEND, &first);
+    audit_note_again(call, &note);
     emit_message(call, chat, &first, true);
     *out = message_view(&first, side);
     return ERR_OK;
@@ -202,6 +213,8 @@ static enum err store_message(struct call *call, struct chat *chat, enum side si
         TRY(pass_gate(call, message, chat));
         enum err err = store_insert(call->store, COLLECTION_MESSAGES, message);
         if (err == ERR_OK) {
+            struct audit_note note = note_of(AUDIT_SEND, message);
+            audit_note(call, &note);
             *out = *message;
             emit_message(call, chat, message, true);
             return ERR_OK;
@@ -306,6 +319,8 @@ static enum err mark_retracted(struct call *call, struct message *message, struc
         return store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, message);
     }
     TRY(err);
+    struct audit_note note = note_of(AUDIT_RETRACT, message);
+    audit_note(call, &note);
     struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
     struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
                              SET(chat, updated_at, call->now), MAX(chat, rev, rev)};
@@ -335,6 +350,8 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
     TRY(chat_get_own(call, message.chat_id, "id", &chat, &side));
     if (message.is_retract &&
         message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER)) {
+        struct audit_note note = note_of(AUDIT_RETRACT, &message);
+        audit_note_again(call, &note);
         *out = message_view(&message, side); /* retracting twice is retracting */
         return ERR_OK;
     }
@@ -361,6 +378,27 @@ static void view_messages(struct call *call, struct object_list *list, enum side
     list->items = messages;
 }
 
+/* One row for each order whose messages a doctor was shown. */
+static void note_shown(struct call *call, const struct chat *chat, const struct object_list *shown)
+{
+    const struct message *messages = shown->items;
+    if (oid_is_none(chat->patient_id)) {
+        return; /* the doctor's own system chat */
+    }
+    if (shown->count == 0) {
+        audit_note_read(call, AUDIT_READ_MESSAGES, OID_NONE, chat->id);
+    }
+    for (size_t i = 0; i < shown->count; i++) {
+        bool is_noted = false;
+        for (size_t j = 0; j < i && !is_noted; j++) {
+            is_noted = oid_equal(messages[i].consultation_id, messages[j].consultation_id);
+        }
+        if (!is_noted) {
+            audit_note_read(call, AUDIT_READ_MESSAGES, messages[i].consultation_id, chat->id);
+        }
+    }
+}
+
 enum err api_message_list(struct call *call, const struct message_filter *in,
                           struct object_list *out)
 {
@@ -378,6 +416,7 @@ enum err api_message_list(struct call *call, const struct message_filter *in,
     page_begin(in->skip, in->limit, &query, &page);
     TRY(store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out));
     view_messages(call, out, side);
+    note_shown(call, &chat, out);
     return ERR_OK;
 }
 
@@ -388,6 +427,7 @@ enum err api_consultation_messages(struct call *call, const struct by_consultati
 {
     struct consultation order;
     TRY(order_read_own(call, in->consultation_id, &order));
+    audit_note_read(call, AUDIT_READ_MESSAGES, order.id, order.chat_id);
     *out = (struct object_list){NULL, 0};
     if (order.start_seq == 0) {
         return ERR_OK; /* never paid: nothing was said */

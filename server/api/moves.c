@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/emit.h"
 #include "server/api/notices.h"
@@ -166,16 +167,28 @@ static enum err take_steps(struct call *call, struct consultation *order)
     return ERR_OK;
 }
 
+/* The process that moved the order may have died before it wrote so. */
+static void note_move_again(struct call *call, const struct consultation *order)
+{
+    audit_note_again(call, &(struct audit_note){.action = AUDIT_MOVE_ORDER,
+                                                .actor = "system",
+                                                .consultation_id = order->id,
+                                                .subject = order->id,
+                                                .result = order->status});
+}
+
 enum err order_settle(struct call *call, struct consultation *order)
 {
     if (!order->unsettled) {
         return ERR_OK;
     }
+    note_move_again(call, order);
     enum err err = take_steps(call, order);
     if (err == ERR_ABSENT) {
         return ERR_OK; /* stays unsettled for now */
     }
     TRY(err);
+    TRY(audit_write_now(call));
     struct condition conditions[] = {WHERE(consultation, status, IS, order->status),
                                      WHERE(consultation, rev, IS, order->rev)};
     struct change change = SET(consultation, unsettled, false);
@@ -189,6 +202,29 @@ enum err order_settle(struct call *call, struct consultation *order)
 }
 
 /* ---- Moves -------------------------------------------------------------------------------- */
+
+static void note_move(struct call *call, const struct consultation *before, const char *to)
+{
+    audit_note(call, &(struct audit_note){
+                         .action = AUDIT_MOVE_ORDER,
+                         .consultation_id = before->id,
+                         .subject = before->id,
+                         .result = to,
+                         .details = arena_format(call->arena, "from=%s", before->status)});
+}
+
+/* Rows of what came before the move, for the same reason. */
+static enum err record_before(struct call *call, const struct consultation *order)
+{
+    if (strcmp(order->status, UNPAID) == 0) {
+        audit_note_again(call, &(struct audit_note){.action = AUDIT_CREATE_ORDER,
+                                                    .actor = "system",
+                                                    .consultation_id = order->id,
+                                                    .subject = order->id,
+                                                    .result = UNPAID});
+    }
+    return audit_write_now(call);
+}
 
 /* When the system moves an order next, if nobody else does: see order_make_due_move. */
 static struct timestamp due_of(const struct consultation *order, const char *to,
@@ -227,8 +263,10 @@ enum err order_move_only(struct call *call, struct consultation *order, const ch
         changes[change_count++] = terms->changes[i];
     }
     struct consultation moved;
+    TRY(record_before(call, order));
     TRY(store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, conditions,
                      condition_count, changes, change_count, &moved));
+    note_move(call, order, to);
     *order = moved;
     emit_consultation(call, order);
     return ERR_OK;

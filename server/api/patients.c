@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/audit.h"
 #include "server/auth.h"
 #include "server/certificate.h"
 
@@ -128,18 +129,18 @@ enum err api_patient_list(struct call *call, const struct by_user *in, struct ob
     return store_find(call->store, call->arena, COLLECTION_PATIENTS, &query, out);
 }
 
-/* Whether the calling doctor has, or had, an order of the patient. */
-static enum err has_order_of(struct call *call, struct oid patient_id, bool *out)
+/* The newest order that the calling doctor has, or had, of the patient. ERR_NOT_YOURS: none. */
+static enum err order_of(struct call *call, struct oid patient_id, struct consultation *out)
 {
     struct condition conditions[] = {
         WHERE(consultation, patient_id, IS, patient_id),
         WHERE(consultation, doctor_id, IS, call->who.account.id),
     };
-    struct query query = {.conditions = conditions, .condition_count = 2};
-    int64_t count;
-    TRY(store_count(call->store, COLLECTION_CONSULTATIONS, &query, &count));
-    *out = count > 0;
-    return ERR_OK;
+    struct query query = {.conditions = conditions,
+                          .condition_count = 2,
+                          .sort = {SORT_DOWN(consultation, created_at)}};
+    enum err err = store_find_one(call->store, call->arena, COLLECTION_CONSULTATIONS, &query, out);
+    return err == ERR_ABSENT ? call_blame(call, ERR_NOT_YOURS, "id") : err;
 }
 
 enum err api_patient_detail(struct call *call, const struct by_id *in, struct patient *out)
@@ -156,11 +157,9 @@ enum err api_patient_detail(struct call *call, const struct by_id *in, struct pa
         return call_blame(call, ERR_PATIENT_NOT_FOUND, "id");
     }
     TRY(err);
-    bool is_treated;
-    TRY(has_order_of(call, in->id, &is_treated));
-    if (!is_treated) {
-        return call_blame(call, ERR_NOT_YOURS, "id");
-    }
+    struct consultation order;
+    TRY(order_of(call, in->id, &order));
+    audit_note_read(call, AUDIT_READ_PATIENT, order.id, in->id);
     patient_mask(call->arena, out);
     return ERR_OK;
 }

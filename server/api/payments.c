@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/api/api.h"
+#include "server/api/audit.h"
 #include "server/api/moves.h"
 #include "server/api/notices.h"
 #include "server/auth.h"
@@ -27,6 +28,14 @@ static struct oid payment_id_of(struct oid consultation_id)
     return id_derive_number("payment", consultation_id, 0);
 }
 
+static struct audit_note note_of(const struct payment *payment)
+{
+    return (struct audit_note){.action = AUDIT_PAYMENT,
+                               .consultation_id = payment->consultation_id,
+                               .subject = payment->id,
+                               .result = payment->status};
+}
+
 /* Moves a payment from one state to another; `changed` says whether it was in `from`. */
 static enum err change_state(struct call *call, struct oid id, const char *from, const char *to,
                              const struct change *more, size_t more_count, bool *changed,
@@ -41,6 +50,10 @@ static enum err change_state(struct call *call, struct oid id, const char *from,
     enum err err = store_update(call->store, call->arena, COLLECTION_PAYMENTS, id, &condition, 1,
                                 changes, count, out);
     *changed = err == ERR_OK;
+    if (*changed) {
+        struct audit_note note = note_of(out);
+        audit_note(call, &note);
+    }
     return err == ERR_ABSENT ? ERR_OK : err;
 }
 
@@ -60,8 +73,17 @@ static enum err refund(struct call *call, struct oid id)
     TRY(change_state(call, id, PAYMENT_PAID, PAYMENT_REFUNDING, NULL, 0, &changed, &payment));
     /* Here a provider would be called, with outTradeNo as the key that makes repeating safe. */
     struct change refunded = SET(payment, refunded_at, call->now);
-    return change_state(call, id, PAYMENT_REFUNDING, PAYMENT_REFUNDED, &refunded, 1, &changed,
-                        &payment);
+    TRY(change_state(call, id, PAYMENT_REFUNDING, PAYMENT_REFUNDED, &refunded, 1, &changed,
+                     &payment));
+    if (changed) {
+        return ERR_OK;
+    }
+    enum err err = store_get(call->store, call->arena, COLLECTION_PAYMENTS, id, &payment);
+    if (err == ERR_OK && strcmp(payment.status, PAYMENT_REFUNDED) == 0) {
+        struct audit_note note = note_of(&payment);
+        audit_note_again(call, &note);
+    }
+    return err == ERR_ABSENT ? ERR_OK : err;
 }
 
 enum err payment_refund(struct call *call, struct consultation *order)
@@ -107,9 +129,13 @@ enum err api_payment_create(struct call *call, const struct by_consultation *in,
         .updated_at = call->now,
     };
     enum err err = store_insert(call->store, COLLECTION_PAYMENTS, out);
+    struct audit_note note = note_of(out);
     if (err != ERR_DUPLICATE) {
-        return err;
+        TRY(err);
+        audit_note(call, &note);
+        return ERR_OK;
     }
+    audit_note_again(call, &note);
     return store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment_id_of(order.id), out);
 }
 
@@ -178,6 +204,8 @@ enum err payment_notified(struct call *call, const char *body, const char *signa
     }
     if (!changed) {
         TRY(store_get(call->store, call->arena, COLLECTION_PAYMENTS, out->id, out));
+        struct audit_note note = note_of(out);
+        audit_note_again(call, &note);
     }
     return order_paid(call, out);
 }

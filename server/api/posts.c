@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "server/api/audit.h"
 #include "server/api/emit.h"
 #include "server/api/paging.h"
 #include "server/auth.h"
@@ -125,6 +126,37 @@ static enum err reserve(struct call *call, struct consultation *order,
     return store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
 }
 
+/* What the server posts is the system's, whoever's call brought it about. */
+static struct audit_note note_of(const struct message *message)
+{
+    return (struct audit_note){.action = AUDIT_SEND,
+                               .actor = "system",
+                               .consultation_id = message->consultation_id,
+                               .subject = message->id,
+                               .content = message};
+}
+
+/* Records what was posted: `missing` by this call, `stored` before. Where stores are not atomic
+ * another node may have posted the same at the same moment; then what is stored counts. */
+static enum err note_posts(struct call *call, const struct object_list *stored,
+                           const struct message *missing, size_t missing_count)
+{
+    const struct message *before = stored->items;
+    for (size_t i = 0; i < stored->count; i++) {
+        struct audit_note note = note_of(&before[i]);
+        audit_note_again(call, &note);
+    }
+    for (size_t i = 0; i < missing_count; i++) {
+        struct message posted = missing[i];
+        if (!store_is_atomic(store_of_session(call->store))) {
+            TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, posted.id, &posted));
+        }
+        struct audit_note note = note_of(&posted);
+        audit_note(call, &note);
+    }
+    return ERR_OK;
+}
+
 /* Inserts and tells those that are not there yet. */
 static enum err insert_missing(struct call *call, const struct consultation *order,
                                const struct message *drafts, size_t count)
@@ -142,10 +174,8 @@ static enum err insert_missing(struct call *call, const struct consultation *ord
             missing[missing_count++] = drafts[i];
         }
     }
-    if (missing_count == 0) {
-        return ERR_OK;
-    }
     TRY(store_insert_many(call->store, COLLECTION_MESSAGES, missing, missing_count));
+    TRY(note_posts(call, &stored, missing, missing_count));
     struct chat chat = {.user_id = order->user_id, .doctor_id = order->doctor_id};
     for (size_t i = 0; i < missing_count; i++) {
         emit_message(call, &chat, &missing[i], false);
@@ -193,6 +223,10 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     };
     struct message existing;
     enum err err = store_get(call->store, call->arena, COLLECTION_MESSAGES, message.id, &existing);
+    if (err == ERR_OK) {
+        struct object_list posted = {&existing, 1};
+        return note_posts(call, &posted, NULL, 0);
+    }
     if (err != ERR_ABSENT) {
         return err;
     }
@@ -213,6 +247,8 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     message.user_total = chat.user_total;
     message.doctor_total = chat.doctor_total;
     TRY(store_insert_many(call->store, COLLECTION_MESSAGES, &message, 1));
+    struct object_list none = {NULL, 0};
+    TRY(note_posts(call, &none, &message, 1));
     emit_message(call, &chat, &message, false);
     return ERR_OK;
 }

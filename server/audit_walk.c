@@ -1,0 +1,91 @@
+/* Chains lie one behind the other in the order of their ids, so that going over them takes one look
+ * at the end of each: the last row below a chain's first place is the head of the one before. */
+#include "server/audit_walk.h"
+
+#include <string.h>
+
+#define HEADS_STEP 64
+
+/* The last row below `before`, or of all when that is none. ERR_ABSENT: there is none. */
+static enum err last_below(struct store_session *session, struct arena *arena, struct oid before,
+                           struct audit_row *out)
+{
+    struct condition condition = WHERE(audit_row, id, BELOW, before);
+    struct query query = {.conditions = &condition,
+                          .condition_count = oid_is_none(before) ? 0 : 1,
+                          .sort = {SORT_DOWN(audit_row, id)}};
+    return store_find_one(session, arena, COLLECTION_AUDIT, &query, out);
+}
+
+enum err audit_walk_heads(struct store_session *session, struct arena *arena,
+                          struct audit_head **out, size_t *count)
+{
+    struct audit_head *heads = NULL;
+    size_t room = 0;
+    struct oid before = OID_NONE;
+    struct audit_row row;
+    enum err err;
+    *count = 0;
+    while ((err = last_below(session, arena, before, &row)) == ERR_OK) {
+        if (*count == room) {
+            struct audit_head *more = arena_array(arena, room + HEADS_STEP, sizeof *more);
+            if (room > 0) {
+                memcpy(more, heads, room * sizeof *more);
+            }
+            heads = more;
+            room += HEADS_STEP;
+        }
+        struct audit_head *head = &heads[(*count)++];
+        head->row = row.id;
+        strncpy(head->hash, row.hash != NULL ? row.hash : "", AUDIT_HASH_TEXT_BYTES - 1);
+        before = audit_place(row.id, 0);
+    }
+    *out = heads;
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+/* Takes out of `heads` (newest chain first) what `named` names as far as it goes. */
+static void strike(struct audit_head *heads, size_t count, const struct audit_head *named)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = memcmp(heads[middle].row.bytes, named->row.bytes, AUDIT_CHAIN_BYTES);
+        if (order == 0) {
+            if (audit_number(named->row) >= audit_number(heads[middle].row)) {
+                heads[middle].hash[0] = '\0';
+            }
+            return;
+        }
+        low = order > 0 ? middle + 1 : low;
+        high = order > 0 ? high : middle;
+    }
+}
+
+enum err audit_walk_unnamed_heads(struct store_session *session, struct arena *arena,
+                                  struct strbuf *out)
+{
+    struct audit_head *heads;
+    size_t count;
+    TRY(audit_walk_heads(session, arena, &heads, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct audit_row first;
+        enum err err =
+            store_get(session, arena, COLLECTION_AUDIT, audit_place(heads[i].row, 1), &first);
+        if (err == ERR_ABSENT || (err == ERR_OK && first.details == NULL)) {
+            continue; /* verifying says so; writing goes on */
+        }
+        TRY(err);
+        size_t named_count;
+        struct audit_head *named = audit_heads_parse(arena, first.details, &named_count, NULL);
+        for (size_t j = 0; j < named_count; j++) {
+            strike(heads, count, &named[j]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (heads[i].hash[0] != '\0') {
+            audit_head_write(out, &heads[i]);
+        }
+    }
+    return ERR_OK;
+}
