@@ -166,21 +166,6 @@ int sql_bind_list_item(sqlite3_stmt *statement, int at, struct oid id)
     return sqlite3_bind_text(statement, at, item, LIST_ITEM_BYTES, SQLITE_TRANSIENT);
 }
 
-int sql_bind_pattern(sqlite3_stmt *statement, int at, const char *text)
-{
-    struct strbuf buffer;
-    strbuf_init(&buffer, 0);
-    strbuf_add_char(&buffer, '%');
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '%' || *c == '_' || *c == '\\') {
-            strbuf_add_char(&buffer, '\\');
-        }
-        strbuf_add_char(&buffer, *c);
-    }
-    strbuf_add_char(&buffer, '%');
-    return bind_and_free(statement, at, &buffer, true);
-}
-
 /* ---- Out ---------------------------------------------------------------------------------- */
 
 /* A column's bytes as text or blob; NULL with length 0 for an empty blob. */

@@ -32,9 +32,6 @@ MUST_USE int sql_bind_value(sqlite3_stmt *statement, int at, const struct field 
 /* Binds an id as an oid list holds it: hex digits and the space. Copied. */
 MUST_USE int sql_bind_list_item(sqlite3_stmt *statement, int at, struct oid id);
 
-/* Binds the pattern `%text%` for LIKE … ESCAPE '\', the text taken literally. Copied. */
-MUST_USE int sql_bind_pattern(sqlite3_stmt *statement, int at, const char *text);
-
 /* Reads column `at` (from 0) of the current row into the record's field; texts are copied into
  * the arena. False when the stored value is not of the field's kind. */
 MUST_USE bool sql_read_field(sqlite3_stmt *statement, int at, const struct field *field,

@@ -200,7 +200,7 @@ static void add_condition(struct strbuf *sql, const struct plan *plan,
         [AT_LEAST] = {"", ">=", ""},
         [HOLDS] = {"instr(", ",", ")>0"},
         [LACKS] = {"ifnull(instr(", ",", "),0)=0"},
-        [CONTAINS] = {"", " LIKE ", " ESCAPE '\\'"},
+        [CONTAINS] = {"instr(lower(", "),lower(", "))>0"}, /* LIKE takes some characters for one */
     };
     const struct field *field = plan_field(plan, condition->offset);
     const enum compare compare = condition->compare;
@@ -326,8 +326,6 @@ static int bind_condition(sqlite3_stmt *statement, int *next, const struct field
     case HOLDS:
     case LACKS:
         return sql_bind_list_item(statement, (*next)++, condition->value.oid);
-    case CONTAINS:
-        return sql_bind_pattern(statement, (*next)++, condition->value.text);
     default:
         return sql_bind_value(statement, (*next)++, field, condition->value);
     }

@@ -237,6 +237,19 @@ static void contains_takes_its_text_literally_and_ignores_ascii_case(void **stat
     EXPECT("1235", WHERE(patient, name, CONTAINS, ""));
 }
 
+/* SQLite's LIKE takes these two for the same character. */
+static void contains_tells_all_characters_apart(void **state)
+{
+    struct store_fixture *f = *state;
+    static const char *const names[] = {"a\xEF\xBF\xBD", "b\xEF\xBF\xBF"};
+    for (uint32_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        const struct patient patient = {.id = oid_number(i + 1), .name = names[i]};
+        assert_int_equal(store_insert(f->session, COLLECTION_PATIENTS, &patient), ERR_OK);
+    }
+    EXPECT("1", WHERE(patient, name, CONTAINS, "\xEF\xBF\xBD"));
+    EXPECT("2", WHERE(patient, name, CONTAINS, "\xEF\xBF\xBF"));
+}
+
 static void a_bool_is_true_or_false(void **state)
 {
     struct store_fixture *f = *state;
@@ -471,6 +484,7 @@ int main(void)
         cmocka_unit_test(several_conditions_on_one_field_all_hold),
         cmocka_unit_test(one_of_finds_each_of_its_list_and_nothing_for_an_empty_one),
         cmocka_unit_test(contains_takes_its_text_literally_and_ignores_ascii_case),
+        cmocka_unit_test(contains_tells_all_characters_apart),
         cmocka_unit_test(a_bool_is_true_or_false),
         cmocka_unit_test(sorting_takes_absent_values_as_smallest),
         cmocka_unit_test(skip_and_limit_cut_a_page_out_of_the_order),
