@@ -26,8 +26,8 @@ MUST_USE enum err password_hash(struct arena *arena, const char *password, const
 /* Constant time in the password. A NULL `hash` takes the same time and is false. */
 bool password_matches(const char *password, const char *hash);
 
-/* Sign-in failures per account name within the running minute. `attempts_over` counts nothing;
- * attempts_failed counts one. Locked inside, bounded in memory. Contract 2. */
+/* Sign-in failures per account name within a minute of the first of them. `attempts_over` counts
+ * nothing; attempts_failed counts one. Locked inside, bounded in memory. Contract 2. */
 struct attempts;
 struct attempts *attempts_new(int64_t per_minute);
 void attempts_free(struct attempts *attempts);

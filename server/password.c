@@ -89,7 +89,7 @@ struct attempts {
     pthread_mutex_t lock; /* guards all below */
     int64_t per_minute;
     struct {
-        int64_t minute; /* which one the count is of */
+        int64_t since_ms; /* of the first of them */
         int64_t count;
     } slots[SLOTS];
 };
@@ -120,25 +120,29 @@ static size_t slot_of(const char *name)
     return (size_t)(hash % SLOTS);
 }
 
+/* What is left of the minute that began with the slot's first failure; 0: it is over. */
+static int64_t minute_left(const struct attempts *attempts, size_t slot, int64_t now_ms)
+{
+    int64_t passed = now_ms - attempts->slots[slot].since_ms;
+    return attempts->slots[slot].count == 0 || passed >= MINUTE_MS ? 0 : MINUTE_MS - passed;
+}
+
 bool attempts_over(struct attempts *attempts, const char *name, int64_t now_ms, int64_t *after_ms)
 {
     size_t slot = slot_of(name);
-    int64_t minute = now_ms / MINUTE_MS;
     pthread_mutex_lock(&attempts->lock);
-    bool is_over = attempts->slots[slot].minute == minute &&
-                   attempts->slots[slot].count >= attempts->per_minute;
+    bool is_full = attempts->slots[slot].count >= attempts->per_minute;
+    *after_ms = is_full ? minute_left(attempts, slot, now_ms) : 0;
     pthread_mutex_unlock(&attempts->lock);
-    *after_ms = is_over ? MINUTE_MS - now_ms % MINUTE_MS : 0;
-    return is_over;
+    return *after_ms > 0;
 }
 
 void attempts_failed(struct attempts *attempts, const char *name, int64_t now_ms)
 {
     size_t slot = slot_of(name);
-    int64_t minute = now_ms / MINUTE_MS;
     pthread_mutex_lock(&attempts->lock);
-    if (attempts->slots[slot].minute != minute) {
-        attempts->slots[slot].minute = minute;
+    if (minute_left(attempts, slot, now_ms) == 0) {
+        attempts->slots[slot].since_ms = now_ms;
         attempts->slots[slot].count = 0;
     }
     attempts->slots[slot].count++;

@@ -189,6 +189,24 @@ static void failed_sign_ins_are_counted_by_the_minute(void **state)
     attempts_free(attempts);
 }
 
+static void the_minute_begins_with_the_first_failed_sign_in(void **state)
+{
+    (void)state;
+    struct attempts *attempts = attempts_new(2);
+    const int64_t first_ms = INT64_C(60000) * 1000 - 1; /* the clock's minute ends now */
+    int64_t after_ms;
+    attempts_failed(attempts, "00001", first_ms);
+    attempts_failed(attempts, "00001", first_ms + 2);
+    assert_true(attempts_over(attempts, "00001", first_ms + 3, &after_ms));
+    assert_int_equal(after_ms, 59997);
+    assert_true(attempts_over(attempts, "00001", first_ms + 59999, &after_ms));
+    assert_false(attempts_over(attempts, "00001", first_ms + 60000, &after_ms));
+    assert_int_equal(after_ms, 0);
+    attempts_failed(attempts, "00001", first_ms + 60000);
+    assert_false(attempts_over(attempts, "00001", first_ms + 60001, &after_ms));
+    attempts_free(attempts);
+}
+
 static void usersig_can_be_read_back_and_is_empty_without_a_key(void **state)
 {
     (void)state;
@@ -309,6 +327,7 @@ int main(void)
         TEST(a_header_holds_the_token_after_bearer),
         TEST(a_password_matches_its_own_hash_only),
         TEST(failed_sign_ins_are_counted_by_the_minute),
+        TEST(the_minute_begins_with_the_first_failed_sign_in),
         TEST(usersig_can_be_read_back_and_is_empty_without_a_key),
         TEST(derived_ids_depend_on_every_word_and_its_border),
         TEST(citizen_identity_numbers_are_checked),
