@@ -214,9 +214,13 @@ int http_answer(struct conn *conn, const struct reply *reply)
     if (conn->loop->phase != LOOP_SERVING) {
         http->keep_alive = false;
     }
+    bool is_early = conn->state == HTTP_READING && http->expected > 0;
+    if (is_early) {
+        http->keep_alive = false; /* the next request could come together with this one's body */
+    }
     reply_write(&http->answer, &whole, http->keep_alive);
     request_forget(http);
-    if (conn->state == HTTP_READING && http->expected > 0) {
+    if (is_early) {
         conn_move(conn, HTTP_DISCARDING);
         conn_arm(conn->loop->conns, conn, TIMER_LINGER);
         http_retry(conn);
