@@ -419,12 +419,22 @@ static void add_in(bson_t *out, const char *name, const struct field *field, uni
     must(bson_append_document_end(out, &child));
 }
 
-/* A regular expression that is the text itself: what could mean something is escaped. */
+static bool is_ascii_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* A regular expression that is the text itself: what could mean something is escaped. ASCII letters
+ * stand in either case; the option "i" would also take K for the Kelvin sign, and a dotted I for i. */
 static void add_contains(bson_t *out, const char *name, const char *text)
 {
     struct strbuf pattern;
     strbuf_init(&pattern, 0);
     for (const char *c = text; *c != '\0'; c++) {
+        if (is_ascii_letter(*c)) {
+            strbuf_add_format(&pattern, "[%c%c]", *c & ~0x20, *c | 0x20);
+            continue;
+        }
         if (strchr("\\^$.|?*+()[]{}", *c) != NULL) {
             strbuf_add_char(&pattern, '\\');
         }
@@ -433,7 +443,6 @@ static void add_contains(bson_t *out, const char *name, const char *text)
     bson_t child;
     must(bson_append_document_begin(out, name, -1, &child));
     add_text(&child, "$regex", strbuf_text(&pattern));
-    add_text(&child, "$options", "i");
     must(bson_append_document_end(out, &child));
     strbuf_free(&pattern);
 }

@@ -237,17 +237,23 @@ static void contains_takes_its_text_literally_and_ignores_ascii_case(void **stat
     EXPECT("1235", WHERE(patient, name, CONTAINS, ""));
 }
 
-/* SQLite's LIKE takes these two for the same character. */
+/* SQLite's LIKE takes the first two for the same character; a regular expression that ignores case
+ * takes the Kelvin sign for k, and a capital I with a dot for i. */
 static void contains_tells_all_characters_apart(void **state)
 {
     struct store_fixture *f = *state;
-    static const char *const names[] = {"a\xEF\xBF\xBD", "b\xEF\xBF\xBF"};
+    static const char *const names[] = {"a\xEF\xBF\xBD", "b\xEF\xBF\xBF", "c\xE2\x84\xAA",
+                                        "d\xC4\xB0"};
     for (uint32_t i = 0; i < ARRAY_LENGTH(names); i++) {
         const struct patient patient = {.id = oid_number(i + 1), .name = names[i]};
         assert_int_equal(store_insert(f->session, COLLECTION_PATIENTS, &patient), ERR_OK);
     }
     EXPECT("1", WHERE(patient, name, CONTAINS, "\xEF\xBF\xBD"));
     EXPECT("2", WHERE(patient, name, CONTAINS, "\xEF\xBF\xBF"));
+    EXPECT("3", WHERE(patient, name, CONTAINS, "\xE2\x84\xAA"));
+    EXPECT("", WHERE(patient, name, CONTAINS, "k"));
+    EXPECT("4", WHERE(patient, name, CONTAINS, "\xC4\xB0"));
+    EXPECT("", WHERE(patient, name, CONTAINS, "i"));
 }
 
 static void a_bool_is_true_or_false(void **state)
