@@ -19,14 +19,14 @@ const struct shape user_shape = SHAPE(user, user_fields);
 
 static const struct field patient_fields[] = {
     ID_ROW(patient),
-    FIELD(patient, user_id, "userId", 0, 0, 0, "用户id"),
+    FIELD(patient, user_id, "userId", REQUIRED, 0, 0, "用户id"),
     FIELD_FORMAT(patient, phone, "phone", 0, FORMAT_PHONE, 0, "就诊人手机号"),
-    FIELD_CHOICE(patient, certificate_type, "certificateType", 0, "01|02|03|04|05|06",
+    FIELD_CHOICE(patient, certificate_type, "certificateType", REQUIRED, "01|02|03|04|05|06",
                  "证件类型 01身份证，02军人证，03户口本，04签证，05护照，06港澳通行证"),
-    FIELD(patient, certificate_no, "certificateNo", 0, 1, NAME_MAX_LENGTH, "证件号"),
-    FIELD(patient, name, "name", 0, 1, NAME_MAX_LENGTH, "姓名"),
-    FIELD_FORMAT(patient, birthday, "birthday", 0, FORMAT_DATE, 10, "生日 YYYY-MM-DD"),
-    FIELD(patient, sex, "sex", 0, 0, 1, "性别 0-女，1-男"),
+    FIELD(patient, certificate_no, "certificateNo", REQUIRED, 1, NAME_MAX_LENGTH, "证件号"),
+    FIELD(patient, name, "name", REQUIRED, 1, NAME_MAX_LENGTH, "姓名"),
+    FIELD_FORMAT(patient, birthday, "birthday", REQUIRED, FORMAT_DATE, 10, "生日 YYYY-MM-DD"),
+    FIELD(patient, sex, "sex", REQUIRED, 0, 1, "性别 0-女，1-男"),
     FIELD(patient, patient_id_no, "patientIdNo", 0, 0, NAME_MAX_LENGTH, "就诊卡号"),
     CREATED_ROW(patient),
     UPDATED_ROW(patient),
@@ -36,7 +36,7 @@ const struct shape patient_shape = SHAPE(patient, patient_fields);
 
 static const struct field department_fields[] = {
     ID_ROW(department),
-    FIELD(department, name, "name", 0, 1, NAME_MAX_LENGTH, "科室名称"),
+    FIELD(department, name, "name", REQUIRED, 1, NAME_MAX_LENGTH, "科室名称"),
     FIELD(department, weight, "weight", 0, 0, 0, "排序权重，大者在前"),
     CREATED_ROW(department),
     UPDATED_ROW(department),
@@ -45,11 +45,12 @@ const struct shape department_shape = SHAPE(department, department_fields);
 
 static const struct field doctor_fields[] = {
     FIELD(doctor, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "医生id"),
-    FIELD_FORMAT(doctor, doctor_sn, "doctorSn", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH, "医生工号"),
-    FIELD(doctor, doctor_name, "doctorName", 0, 1, NAME_MAX_LENGTH, "医生姓名"),
+    FIELD_FORMAT(doctor, doctor_sn, "doctorSn", REQUIRED, FORMAT_VISIBLE, KEY_MAX_LENGTH,
+                 "医生工号"),
+    FIELD(doctor, doctor_name, "doctorName", REQUIRED, 1, NAME_MAX_LENGTH, "医生姓名"),
     FIELD(doctor, password, "password", SECRET, 0, 0, "口令散列"),
     FIELD(doctor, open_id, "openId", SECRET, 0, 0, "医生微信id"),
-    FIELD(doctor, identifier, "identifier", 0, 0, 0, "云通信登录用户名"),
+    FIELD(doctor, identifier, "identifier", REQUIRED, 0, 0, "云通信登录用户名"),
     FIELD(doctor, department_id, "departmentId", 0, 0, 0, "科室id"),
     FIELD(doctor, department_name, "departmentName", VIEW, 0, 0, "科室名称"),
     FIELD(doctor, title, "title", 0, 0, NAME_MAX_LENGTH, "职称"),
@@ -66,7 +67,7 @@ const struct shape doctor_shape = SHAPE(doctor, doctor_fields);
 
 static const struct field reason_fields[] = {
     ID_ROW(reason),
-    FIELD(reason, reason, "reason", 0, 1, NAME_MAX_LENGTH, "内容"),
+    FIELD(reason, reason, "reason", REQUIRED, 1, NAME_MAX_LENGTH, "内容"),
     FIELD(reason, weight, "weight", SECRET, 0, 0, "排序权重，大者在前"),
     CREATED_ROW(reason),
     UPDATED_ROW(reason),
@@ -75,8 +76,8 @@ const struct shape reason_shape = SHAPE(reason, reason_fields);
 
 static const struct field question_fields[] = {
     ID_ROW(question),
-    FIELD(question, quesion, "quesion", 0, 1, TEXT_MAX_LENGTH, "内容"),
-    FIELD_CHOICE(question, type, "type", 0, "01|02", "01 打分评价，02 文字评价"),
+    FIELD(question, quesion, "quesion", REQUIRED, 1, TEXT_MAX_LENGTH, "内容"),
+    FIELD_CHOICE(question, type, "type", REQUIRED, "01|02", "01 打分评价，02 文字评价"),
     FIELD(question, weight, "weight", SECRET, 0, 0, "排序权重，大者在前"),
     CREATED_ROW(question),
     UPDATED_ROW(question),
@@ -85,7 +86,7 @@ const struct shape question_shape = SHAPE(question, question_fields);
 
 static const struct field diagnosis_fields[] = {
     FIELD(diagnosis, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "编号"),
-    FIELD(diagnosis, name, "name", 0, 1, NAME_MAX_LENGTH, "诊断名称"),
+    FIELD(diagnosis, name, "name", REQUIRED, 1, NAME_MAX_LENGTH, "诊断名称"),
     FIELD(diagnosis, code, "code", 0, 0, KEY_MAX_LENGTH, "诊断编码"),
     CREATED_ROW(diagnosis),
 };
@@ -112,7 +113,7 @@ static const struct shape chat_system_shape = SHAPE(chat_system, chat_system_fie
 
 static const struct field chat_fields[] = {
     ID_ROW(chat),
-    FIELD_CHOICE(chat, type, "type", 0, "01|02|03",
+    FIELD_CHOICE(chat, type, "type", REQUIRED, "01|02|03",
                  "聊天类型 01：就诊人和医生，02：系统与用户，03：系统与医生"),
     FIELD(chat, status, "status", 0, 0, 0, "是否可以交流"),
     FIELD(chat, last_msg_content, "lastMsgContent", ALWAYS, 0, 0, "最后一条聊天消息展示"),
@@ -125,7 +126,7 @@ static const struct field chat_fields[] = {
     FIELD(chat, doctor_name, "doctorName", SECRET, 0, 0, "医生姓名"),
     FIELD(chat, open_consultation_id, "openConsultationId", SECRET, 0, 0, "未结束的订单"),
     FIELD(chat, deadline, "deadline", 0, 0, 0, "本次咨询截止时间"),
-    FIELD(chat, last_seq, "lastSeq", 0, 0, 0, "最新消息的序号"),
+    FIELD(chat, last_seq, "lastSeq", REQUIRED, 0, 0, "最新消息的序号"),
     FIELD(chat, user_total, "userTotal", SECRET, 0, 0, "发给用户的消息总数"),
     FIELD(chat, doctor_total, "doctorTotal", SECRET, 0, 0, "发给医生的消息总数"),
     FIELD(chat, user_read_total, "userReadTotal", SECRET, 0, 0, "用户已读总数"),
@@ -138,25 +139,25 @@ static const struct field chat_fields[] = {
     FIELD_OBJECT(chat, patient, "patient", VIEW, chat_patient_shape, "就诊人"),
     FIELD_OBJECT(chat, doctor, "doctor", VIEW, chat_doctor_shape, "医生"),
     FIELD_OBJECT(chat, system, "system", VIEW, chat_system_shape, "系统用户"),
-    FIELD(chat, unread, "unread", VIEW, 0, 0, "未读条数"),
-    FIELD(chat, read_seq, "readSeq", VIEW, 0, 0, "本方已读到的序号"),
-    FIELD(chat, peer_read_seq, "peerReadSeq", VIEW, 0, 0, "对方已读到的序号"),
+    FIELD(chat, unread, "unread", REQUIRED | VIEW, 0, 0, "未读条数"),
+    FIELD(chat, read_seq, "readSeq", REQUIRED | VIEW, 0, 0, "本方已读到的序号"),
+    FIELD(chat, peer_read_seq, "peerReadSeq", REQUIRED | VIEW, 0, 0, "对方已读到的序号"),
     FIELD(chat, consultation_id, "consultationId", VIEW, 0, 0, "未结束的订单id"),
 };
 const struct shape chat_shape = SHAPE(chat, chat_fields);
 
 static const struct field message_fields[] = {
     ID_ROW(message),
-    FIELD(message, chat_id, "chatId", 0, 0, 0, "聊天id"),
+    FIELD(message, chat_id, "chatId", REQUIRED, 0, 0, "聊天id"),
     FIELD(message, consultation_id, "consultationId", 0, 0, 0, "订单id"),
-    FIELD_CHOICE(message, type, "type", 0, "01|02|03|04|06",
+    FIELD_CHOICE(message, type, "type", REQUIRED, "01|02|03|04|06",
                  "01 图文，02 处方，03 检查，04 检验，06 咨询申明"),
     FIELD(message, text, "text", MULTILINE, 0, TEXT_MAX_LENGTH, "文本，type 为 06 时是对象"),
     FIELD_FORMAT(message, image, "image", 0, FORMAT_URL, URL_MAX_LENGTH, "图片消息网络地址"),
     FIELD_FORMAT(message, audio, "audio", 0, FORMAT_URL, URL_MAX_LENGTH, "语音消息网络地址"),
-    FIELD_CHOICE(message, direction, "direction", 0,
+    FIELD_CHOICE(message, direction, "direction", REQUIRED,
                  "user->doctor|doctor->user|system->user|system->doctor", "消息发送方向"),
-    FIELD(message, seq, "seq", 0, 0, 0, "聊天内序号，从 1 起连续"),
+    FIELD(message, seq, "seq", REQUIRED, 0, 0, "聊天内序号，从 1 起连续"),
     FIELD(message, client_msg_id, "clientMsgId", 0, 0, 0, "发送方给的去重编号"),
     FIELD(message, is_retract, "isRetract", OMIT_FALSE | UNSEALED, 0, 0, "是否撤回"),
     FIELD(message, user_total, "userTotal", SECRET | UNSEALED, 0, 0, "至此发给用户的消息数"),
@@ -169,21 +170,21 @@ const struct shape message_shape = SHAPE(message, message_fields);
 
 static const struct field consultation_fields[] = {
     ID_ROW(consultation),
-    FIELD(consultation, consultation_no, "consultationNo", 0, 0, 0, "订单编号"),
-    FIELD(consultation, patient_id, "patientId", 0, 0, 0, "就诊人id"),
-    FIELD(consultation, doctor_id, "doctorId", 0, 0, 0, "医生id"),
-    FIELD(consultation, user_id, "userId", 0, 0, 0, "用户id"),
-    FIELD(consultation, chat_id, "chatId", 0, 0, 0, "聊天id"),
+    FIELD(consultation, consultation_no, "consultationNo", REQUIRED, 0, 0, "订单编号"),
+    FIELD(consultation, patient_id, "patientId", REQUIRED, 0, 0, "就诊人id"),
+    FIELD(consultation, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
+    FIELD(consultation, user_id, "userId", REQUIRED, 0, 0, "用户id"),
+    FIELD(consultation, chat_id, "chatId", REQUIRED, 0, 0, "聊天id"),
     FIELD_LIST(consultation, images, "images", ALWAYS, FORMAT_URL, CONSULTATION_IMAGES_MAX,
                URL_MAX_LENGTH, "咨询图片"),
     FIELD(consultation, evaluated, "evaluated", 0, 0, 0, "是否已评价"),
-    FIELD(consultation, content, "content", MULTILINE, 1, TEXT_MAX_LENGTH, "咨询内容"),
-    FIELD_CHOICE(consultation, status, "status", 0, "01|02|03|04|05|06|07|08|09",
+    FIELD(consultation, content, "content", REQUIRED | MULTILINE, 1, TEXT_MAX_LENGTH, "咨询内容"),
+    FIELD_CHOICE(consultation, status, "status", REQUIRED, "01|02|03|04|05|06|07|08|09",
                  "01：待支付，02：已取消，03：待执行，04：执行中，05：已过期未退款，"
                  "06：待执行退款申请，07：已完成，08：过期已退款，09：待执行订单已退款"),
-    FIELD(consultation, consultation_reason, "consultationReason", 0, 1, NAME_MAX_LENGTH,
+    FIELD(consultation, consultation_reason, "consultationReason", REQUIRED, 1, NAME_MAX_LENGTH,
           "问诊原因"),
-    FIELD(consultation, fee, "fee", 0, 0, 0, "咨询费用，单位：分"),
+    FIELD(consultation, fee, "fee", REQUIRED, 0, 0, "咨询费用，单位：分"),
     CREATED_ROW(consultation),
     UPDATED_ROW(consultation),
     FIELD(consultation, paid_at, "paid_at", 0, 0, 0, "支付时间"),
@@ -204,7 +205,7 @@ static const struct field consultation_fields[] = {
     FIELD(consultation, unsettled, "unsettled", SECRET, 0, 0, "后续步骤未完成"),
     FIELD(consultation, due, "due", SECRET, 0, 0, "系统下次处理时间"),
     FIELD(consultation, rev, "rev", SECRET, 0, 0, "修改戳"),
-    FIELD(consultation, replies_left, "repliesLeft", VIEW, 0, 0, "医生剩余回复次数"),
+    FIELD(consultation, replies_left, "repliesLeft", REQUIRED | VIEW, 0, 0, "医生剩余回复次数"),
     FIELD_OBJECT(consultation, patient, "patient", VIEW | UNDERSCORE_ID, patient_shape, "就诊人"),
     FIELD_OBJECT(consultation, doctor, "doctor", VIEW | UNDERSCORE_ID, doctor_shape, "医生"),
 };
@@ -212,15 +213,15 @@ const struct shape consultation_shape = SHAPE(consultation, consultation_fields)
 
 static const struct field payment_fields[] = {
     FIELD(payment, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "支付id"),
-    FIELD(payment, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD(payment, consultation_id, "consultationId", REQUIRED, 0, 0, "订单id"),
     FIELD(payment, user_id, "userId", SECRET, 0, 0, "用户id"),
-    FIELD(payment, total_fee, "totalFee", 0, 0, 0, "支付金额，单位：分"),
-    FIELD(payment, out_trade_no, "outTradeNo", 0, 0, 0, "支付订单号"),
-    FIELD_CHOICE(payment, status, "status", 0, "WAIT_FOR_PAY|PAID|REFUNDING|REFUNDED|CLOSED",
+    FIELD(payment, total_fee, "totalFee", REQUIRED, 0, 0, "支付金额，单位：分"),
+    FIELD(payment, out_trade_no, "outTradeNo", REQUIRED, 0, 0, "支付订单号"),
+    FIELD_CHOICE(payment, status, "status", REQUIRED, "WAIT_FOR_PAY|PAID|REFUNDING|REFUNDED|CLOSED",
                  "支付状态"),
     FIELD(payment, provider, "provider", SECRET, 0, 0, "支付渠道"),
     FIELD(payment, transaction_id, "transactionId", SECRET, 0, 0, "渠道流水号"),
-    FIELD(payment, order_info, "orderInfo", 0, 0, 0, "前端用以吊起支付的信息"),
+    FIELD(payment, order_info, "orderInfo", REQUIRED, 0, 0, "前端用以吊起支付的信息"),
     CREATED_ROW(payment),
     UPDATED_ROW(payment),
     FIELD(payment, paid_at, "paid_at", 0, 0, 0, "支付时间"),
@@ -230,9 +231,9 @@ const struct shape payment_shape = SHAPE(payment, payment_fields);
 
 static const struct field quick_reply_fields[] = {
     FIELD(quick_reply, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "快捷回复id"),
-    FIELD(quick_reply, doctor_id, "doctorId", 0, 0, 0, "医生id"),
-    FIELD(quick_reply, title, "title", 0, 1, NAME_MAX_LENGTH, "标题"),
-    FIELD(quick_reply, content, "content", MULTILINE, 1, TEXT_MAX_LENGTH, "内容"),
+    FIELD(quick_reply, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
+    FIELD(quick_reply, title, "title", REQUIRED, 1, NAME_MAX_LENGTH, "标题"),
+    FIELD(quick_reply, content, "content", REQUIRED | MULTILINE, 1, TEXT_MAX_LENGTH, "内容"),
     FIELD(quick_reply, search, "search", SECRET, 0, 0, "搜索用文本"),
     CREATED_ROW(quick_reply),
     UPDATED_ROW(quick_reply),
@@ -242,8 +243,8 @@ const struct shape quick_reply_shape = SHAPE(quick_reply, quick_reply_fields);
 
 static const struct field collection_entry_fields[] = {
     FIELD(collection_entry, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "收藏id"),
-    FIELD(collection_entry, user_id, "userId", 0, 0, 0, "用户id"),
-    FIELD(collection_entry, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    FIELD(collection_entry, user_id, "userId", REQUIRED, 0, 0, "用户id"),
+    FIELD(collection_entry, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
     CREATED_ROW(collection_entry),
     UPDATED_ROW(collection_entry),
     FIELD(collection_entry, deleted_at, "deleted_at", SECRET, 0, 0, "取消时间"),
@@ -252,8 +253,8 @@ static const struct field collection_entry_fields[] = {
 const struct shape collection_entry_shape = SHAPE(collection_entry, collection_entry_fields);
 
 static const struct field removal_fields[] = {
-    FIELD(removal, n, "n", 0, 0, 0, "删除的条数"),
-    FIELD(removal, ok, "ok", 0, 0, 0, "1 表示成功"),
+    FIELD(removal, n, "n", REQUIRED, 0, 0, "删除的条数"),
+    FIELD(removal, ok, "ok", REQUIRED, 0, 0, "1 表示成功"),
 };
 const struct shape removal_shape = SHAPE(removal, removal_fields);
 
@@ -300,15 +301,15 @@ const struct shape doctor_session_shape = SHAPE(doctor_session, doctor_session_f
 
 static const struct field read_receipt_fields[] = {
     FIELD(read_receipt, chat_id, "chatId", ALWAYS, 0, 0, "聊天id"),
-    FIELD(read_receipt, seq, "seq", 0, 0, 0, "已读到的序号"),
-    FIELD_CHOICE(read_receipt, side, "side", 0, "user|doctor", "哪一方"),
+    FIELD(read_receipt, seq, "seq", REQUIRED, 0, 0, "已读到的序号"),
+    FIELD_CHOICE(read_receipt, side, "side", REQUIRED, "user|doctor", "哪一方"),
     FIELD(read_receipt, unread, "unread", 0, 0, 0, "剩余未读条数"),
 };
 const struct shape read_receipt_shape = SHAPE(read_receipt, read_receipt_fields);
 
 static const struct field typing_fields[] = {
     FIELD(typing, chat_id, "chatId", ALWAYS, 0, 0, "聊天id"),
-    FIELD_CHOICE(typing, side, "side", 0, "user|doctor", "哪一方"),
+    FIELD_CHOICE(typing, side, "side", REQUIRED, "user|doctor", "哪一方"),
 };
 const struct shape typing_shape = SHAPE(typing, typing_fields);
 
@@ -317,6 +318,6 @@ static const struct field connected_fields[] = {
     FIELD(connected, doctor_id, "doctorId", 0, 0, 0, "医生id"),
     FIELD(connected, cursor, "cursor", ALWAYS, 0, 0, "游标"),
     FIELD(connected, resumed, "resumed", 0, 0, 0, "是否已补齐"),
-    FIELD(connected, ping_interval, "pingInterval", 0, 0, 0, "心跳间隔，秒"),
+    FIELD(connected, ping_interval, "pingInterval", REQUIRED, 0, 0, "心跳间隔，秒"),
 };
 const struct shape connected_shape = SHAPE(connected, connected_fields);

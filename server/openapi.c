@@ -152,16 +152,27 @@ static void add_failures(struct strbuf *out, const struct route *route)
 
 /* ---- Endpoints ----------------------------------------------------------------------------- */
 
-static const char *const callers[] = {
-    [ACCESS_OPEN] = "公开，不需要登录",
-    [ACCESS_SIGNED] = "用户或医生",
-    [ACCESS_USER] = "用户",
-    [ACCESS_DOCTOR] = "医生",
+/* Who may call, and what such a caller has to show. */
+static const struct {
+    const char *who;
+    const char *security; /* in place of the document's own; "": that one */
+} callers[] = {
+    [ACCESS_OPEN] = {"公开，不需要登录", ",\"security\":[]"},
+    [ACCESS_SIGNED] = {"用户或医生", ""},
+    [ACCESS_USER] = {"用户", ""},
+    [ACCESS_DOCTOR] = {"医生", ""},
+};
+
+static const struct {
+    const char *route, *text;
+} notes[] = {
+#define NOTE(route, text) {#route, text},
+#include "server/notes.def"
+#undef NOTE
 };
 
 static void add_description(struct strbuf *out, const struct route *route)
 {
-    assert(route->access < ARRAY_LENGTH(callers) && callers[route->access] != NULL);
     struct strbuf text;
     strbuf_init(&text, 0);
     if (strcmp(route->clause, "＋") == 0) {
@@ -169,7 +180,12 @@ static void add_description(struct strbuf *out, const struct route *route)
     } else {
         strbuf_add_format(&text, "接口文档 %s。", route->clause);
     }
-    strbuf_add_format(&text, "调用者：%s。", callers[route->access]);
+    strbuf_add_format(&text, "调用者：%s。", callers[route->access].who);
+    for (size_t i = 0; i < ARRAY_LENGTH(notes); i++) {
+        if (strcmp(notes[i].route, route->name) == 0) {
+            strbuf_add_format(&text, "\n\n%s", notes[i].text);
+        }
+    }
     strbuf_add_literal(out, ",\"description\":");
     strbuf_add_json(out, strbuf_text(&text));
     strbuf_free(&text);
@@ -210,10 +226,9 @@ static void add_endpoint(struct strbuf *out, const struct route *route)
     strbuf_add_json(out, route->name);
     strbuf_add_literal(out, ",\"summary\":");
     strbuf_add_json(out, route->summary);
+    assert(route->access < ARRAY_LENGTH(callers) && callers[route->access].who != NULL);
     add_description(out, route);
-    if (route->access == ACCESS_OPEN) {
-        strbuf_add_literal(out, ",\"security\":[]");
-    }
+    strbuf_add_text(out, callers[route->access].security);
     add_request(out, route);
     strbuf_add_literal(out, ",\"responses\":{\"200\":{\"description\":");
     strbuf_add_json(out, route->reply.msg);

@@ -115,13 +115,16 @@ static void every_field_has_an_example(void **state)
     }
 }
 
-static void refusals_are_of_endpoints_that_exist(void **state)
+static void notes_and_refusals_are_of_endpoints_that_exist(void **state)
 {
     (void)state;
     static const char *const names[] = {
 #define REFUSAL(route, reason) #route,
 #include "server/refusals.def"
 #undef REFUSAL
+#define NOTE(route, text) #route,
+#include "server/notes.def"
+#undef NOTE
     };
     size_t count;
     const struct route *all = routes(&count);
@@ -132,7 +135,7 @@ static void refusals_are_of_endpoints_that_exist(void **state)
         }
         bool is_of_socket = strcmp(names[i], "connect") == 0 || strcmp(names[i], "typing") == 0;
         if (at == count && !is_of_socket) {
-            fail_msg("refusals.def: there is no endpoint %s", names[i]);
+            fail_msg("refusals.def or notes.def: there is no endpoint %s", names[i]);
         }
     }
 }
@@ -170,7 +173,7 @@ int main(void)
         cmocka_unit_test(what_is_served_was_reviewed),
         cmocka_unit_test(every_request_example_binds),
         cmocka_unit_test(every_field_has_an_example),
-        cmocka_unit_test(refusals_are_of_endpoints_that_exist),
+        cmocka_unit_test(notes_and_refusals_are_of_endpoints_that_exist),
         cmocka_unit_test(refusals_follow_from_rows_access_and_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
