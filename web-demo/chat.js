@@ -275,9 +275,9 @@ export class ChatView {
       this.#bubble({ type: '01', ...item.content }),
       h('div', { class: 'meta' }, h('span', { class: 'meta-state' }, icon(item.state === 'failed' ? 'alert' : 'clock'), t(words)),
         item.state === 'failed' && h('button', { class: 'link', type: 'button', test: 'resend',
-          on: { click: () => this.store.sendAgain(item) } }, t('chat.resend')),
+          on: { click: () => this.store.client.sendAgain(item) } }, t('chat.resend')),
         item.state === 'failed' && h('button', { class: 'link', type: 'button', test: 'discard',
-          on: { click: () => this.store.discard(item) } }, t('common.delete'))),
+          on: { click: () => this.store.client.discard(item) } }, t('common.delete'))),
       item.error && h('p', { class: 'row-error', role: 'alert', test: 'send-error' }, item.error.message));
   }
 
@@ -391,7 +391,7 @@ export class ChatView {
         input: () => {
           drafts.set(this.chatId, this.input.value);
           this.#grow();
-          this.input.value.trim() && this.store.sayTyping(this.chatId);
+          this.input.value.trim() && this.store.client.typing(this.chatId);
         },
         keydown: (event) => {
           if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {

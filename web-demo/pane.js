@@ -3,8 +3,8 @@
 
 import { fill, h, icon, Toasts, everySecond } from './dom.js';
 import { t } from './i18n.js';
-import { Client } from './client.js';
-import { Store } from './store.js';
+import { browserStorage, ConsultdClient } from './consultd-client.js';
+import { SIDES, Store } from './store.js';
 
 export function session(side) {
   const name = `consultd.${side}`;
@@ -21,16 +21,30 @@ export function session(side) {
   };
 }
 
+const WORDS = { NETWORK: 'net.error', OFFLINE: 'net.error', TIMEOUT: 'net.timeout', BAD_ANSWER: 'net.bad' };
+
+/** A frame as the drawer shows it. */
+function shownFrame(side, { direction, way, name, payload }) {
+  if (way === 'socket' && (name === 'open' || name === 'close')) {
+    const words = name === 'open' ? t('frames.opened') : `${t('frames.closed')} ${payload.code}`;
+    return { side, direction, way, name: words, payload: null };
+  }
+  return { side, direction, way, name, payload };
+}
+
 /** A pane of the page: its line, what it knows, and its place in the document. */
 export class Pane {
   constructor(side, root, { socketOrigin, onFrame }) {
     this.side = side;
     this.root = root;
     this.session = session(side);
-    this.client = new Client({ side, socketOrigin, onFrame });
+    this.client = new ConsultdClient({
+      side: SIDES[side].own, socketOrigin, storage: browserStorage(sessionStorage), words: (reason) => t(WORDS[reason]),
+      renew: () => this.renew(), onFrame: (frame) => onFrame(shownFrame(side, frame)),
+    });
     this.store = new Store(side, this.client);
     this.client.on('state', () => { this.#lineChanged(); this.store.changed(); });
-    this.client.on('ready', (reload) => this.#ready(reload));
+    this.client.on('ready', ({ reload }) => this.#ready(reload));
     this.client.on('expired', () => this.expired());
     this.lineBox = h('div', { class: 'line' });
     this.banner = h('div', { class: 'banner', role: 'status', hidden: true, test: 'banner' });
@@ -52,6 +66,11 @@ export class Pane {
     this.toast(error.message, { tone: 'bad' });
   }
 
+  /** A new token, or null where the person has to sign in. */
+  async renew() {
+    return null;
+  }
+
   /** Runs `work` once, when the line is there again. */
   whenLive(work) {
     this.waiting.push(work);
@@ -66,7 +85,6 @@ export class Pane {
         this.client.reloaded();
       }
     }
-    this.store.pump();
   }
 
   // ---- the line ----

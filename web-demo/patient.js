@@ -51,21 +51,14 @@ export class PatientPane extends Pane {
     this.reset('home');
   }
 
-  /** The token ran out: the phone fetches a new one by itself, as an app would. */
-  async expired() {
-    const { token } = this.client;
-    this.client.token = null;
-    try {
-      const answer = await this.client.call('/api/user/signin', { openId: this.openId });
-      this.client.connect(answer.token);
-    } catch (error) {
-      if (error.retry) {
-        this.client.connectLater(token);
-      } else {
-        this.signOut();
-        this.toast(t('common.expired'), { tone: 'bad' });
-      }
-    }
+  /** The phone fetches a new token by itself, as an app would. */
+  async renew() {
+    return (await this.client.call('/api/user/signin', { openId: this.openId })).token;
+  }
+
+  expired() {
+    this.signOut();
+    this.toast(t('common.expired'), { tone: 'bad' });
   }
 
   signOut() {

@@ -2,16 +2,12 @@
 // whatever order and however often. What must hold:
 //   - a message is known once, by its id, and an older copy (updated_at) never replaces a newer;
 //   - messages are shown by `seq`, never by arrival;
-//   - what a person sent is kept, with its clientMsgId, until the server has answered it: after a
-//     lost line the same id goes again, so the other side gets it exactly once.
-
-import { randomId } from './people.js';
+//   - the client (consultd-client.js) tells each message once and in order, and keeps what was
+//     written until it is stored; here is only what the panes show.
 
 const PAGE = 30;
 const LIST_MOST = 100;
 const TYPING_SHOWN_MS = 5_000;
-const TYPING_SAID_EVERY_MS = 2_500;
-const RETRY_MOST = 6;
 const OPEN_STATES = ['03', '04'];
 
 export const SIDES = {
@@ -51,6 +47,8 @@ export class Store {
     this.watchers = new Set();
     this.forget();
     client.on('event', (frame) => this.#event(frame));
+    client.on('message', (told) => this.#told(told));
+    client.on('outbox', () => this.changed());
   }
 
   forget() {
@@ -58,19 +56,14 @@ export class Store {
     this.chats = new Map();
     this.orders = new Map();
     this.threads = new Map();
-    this.outbox = [];
     this.readByOther = new Map();
     this.readSaid = new Map();
     this.typingUntil = new Map();
     this.loaded = false;
     this.error = null;
-    this.#typingSaid = 0;
-    this.#sending = false;
   }
 
-  #typingSaid = 0;
-  #sending = false;
-  #told = false;
+  #isChanging = false;
 
   watch(watcher) {
     this.watchers.add(watcher);
@@ -78,10 +71,10 @@ export class Store {
   }
 
   changed() {
-    if (!this.#told) {
-      this.#told = true;
+    if (!this.#isChanging) {
+      this.#isChanging = true;
       queueMicrotask(() => {
-        this.#told = false;
+        this.#isChanging = false;
         for (const watcher of this.watchers) {
           watcher();
         }
@@ -197,6 +190,7 @@ export class Store {
       for (const message of data) {
         this.#put(message);
       }
+      data.length > 0 && this.client.chatStandsAt(chatId, Math.max(...data.map(({ seq }) => seq)));
       thread.complete = thread.complete || data.length < PAGE || data.some(({ seq }) => seq === 1);
       thread.state = 'ready';
       thread.error = null;
@@ -215,71 +209,16 @@ export class Store {
       this.#followRow(message);
       this.changed();
     }
-    if (message.clientMsgId) {
-      this.outbox = this.outbox.filter((item) => item.clientMsgId !== message.clientMsgId);
-    }
-    return !known;
   }
 
   // ---- sending ----
 
   waiting(chatId) {
-    return this.outbox.filter((item) => item.chatId === chatId);
+    return this.client.outbox.filter((item) => item.chatId === chatId);
   }
 
   send(chatId, consultationId, content) {
-    this.outbox.push({ chatId, consultationId, content, clientMsgId: randomId(), state: 'queued', tries: 0,
-      error: null, created_at: new Date().toISOString() });
-    this.changed();
-    this.pump();
-  }
-
-  sendAgain(item) {
-    Object.assign(item, { state: 'queued', error: null, tries: 0 });
-    this.changed();
-    this.pump();
-  }
-
-  discard(item) {
-    this.outbox = this.outbox.filter((other) => other !== item);
-    this.changed();
-  }
-
-  /** Sends what waits, one after the other, so that they arrive as they were written. */
-  async pump() {
-    if (this.#sending || !this.client.live) {
-      return;
-    }
-    const item = this.outbox.find(({ state }) => state === 'queued');
-    if (!item) {
-      return;
-    }
-    this.#sending = true;
-    item.state = 'sending';
-    this.changed();
-    const wait = await this.#deliver(item);
-    this.#sending = false;
-    this.changed();
-    setTimeout(() => this.pump(), wait);
-  }
-
-  async #deliver(item) {
-    try {
-      const { data } = await this.client.call('/api/consultation/chat/message/create', {
-        chatId: item.chatId, consultationId: item.consultationId, type: '01', ...item.content,
-        direction: SIDES[this.side].direction, clientMsgId: item.clientMsgId,
-      });
-      this.discard(item);
-      this.#put(data);
-      this.#advance(data);
-      return 0;
-    } catch (error) {
-      item.tries += 1;
-      const again = error.retry && (error.reason === 'NETWORK' || item.tries < RETRY_MOST);
-      item.state = again ? 'queued' : 'failed';
-      item.error = again ? null : error;
-      return again ? Math.max(error.afterMs ?? 0, 500 * item.tries) : 0;
-    }
+    this.client.send({ chatId, consultationId, ...content });
   }
 
   // The list row follows the messages by the rules of the server, so that it is right at once and
@@ -326,13 +265,6 @@ export class Store {
     this.changed();
   }
 
-  sayTyping(chatId) {
-    if (Date.now() - this.#typingSaid > TYPING_SAID_EVERY_MS) {
-      this.#typingSaid = Date.now();
-      this.client.hint('typing', { chatId });
-    }
-  }
-
   /** How far the other side has read. */
   readUpTo(chatId) {
     return Math.max(this.readByOther.get(chatId) ?? 0, this.chats.get(chatId)?.peerReadSeq ?? 0);
@@ -346,8 +278,6 @@ export class Store {
 
   #event({ event, data }) {
     const handlers = {
-      'message.created': () => this.#created(data),
-      'message.retracted': () => this.#put(data),
       'consultation.updated': () => this.#orderMoved(data),
       'chat.updated': () => this.chats.set(data.id, { ...this.chats.get(data.id), ...data }),
       'chat.read': () => this.#wasRead(data),
@@ -358,40 +288,20 @@ export class Store {
     this.changed();
   }
 
-  #created(message) {
-    if (!this.#put(message)) {
+  #told({ message, isNew }) {
+    this.#put(message);
+    const chat = this.chats.get(message.chatId);
+    if (!isNew) {
       return;
     }
     this.typingUntil.delete(message.chatId);
-    const chat = this.chats.get(message.chatId);
     if (!chat) {
       this.loadChats().catch(() => {});
-      return;
-    }
-    const last = chat.lastSeq ?? 0;
-    if (this.#advance(message)) {
-      this.#fillHole(message, last);
+    } else if ((chat.lastSeq ?? 0) < message.seq) {
+      chat.lastSeq = message.seq;
       const shown = message.type !== '06' || noticeOf(message, this.side);
       chat.unread = (chat.unread ?? 0) + (shown && !isOwn(message, this.side) ? 1 : 0);
-    }
-  }
-
-  #advance(message) {
-    const chat = this.chats.get(message.chatId);
-    const newer = chat && (chat.lastSeq ?? 0) < message.seq;
-    if (newer) {
-      chat.lastSeq = message.seq;
-    }
-    return newer;
-  }
-
-  // `seq` has no holes but for a write that never came to be, so a jump is worth one look; but not
-  // while an answer is on its way, which an event may overtake.
-  #fillHole(message, last) {
-    const thread = this.threads.get(message.chatId);
-    const sending = this.waiting(message.chatId).some(({ state }) => state === 'sending');
-    if (thread?.state === 'ready' && !sending && last > 0 && message.seq > last + 1) {
-      this.#page(message.chatId, thread, {});
+      this.changed();
     }
   }
 

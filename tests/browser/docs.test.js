@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fresh, launch, openPage, picture, TWO_NODES } from './page.js';
+import { fresh, launch, openPage, picture } from './page.js';
 
 let browser;
 before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
 function story(name, run) {
-  test(name, { timeout: 120_000, skip: TWO_NODES }, async () => {
+  test(name, { timeout: 120_000 }, async () => {
     const { page, problems, close } = await openPage(browser, { height: 1000 });
     try {
       await run(page);
