@@ -39,7 +39,8 @@ class Server:
         self.process = subprocess.Popen(
             [program, "--demo", "--listen", "127.0.0.1:0", "--store", store, "--bus", bus],
             env=dict(os.environ, CONSULTD_TOKEN_KEYS=KEY, CONSULTD_SIGNIN_ATTEMPTS="1000",
-                     CONSULTD_SOCKET_CALLS_PER_SECOND="1000000", **(environment or {})),
+                     CONSULTD_SOCKET_CALLS_PER_SECOND="1000000",
+                     CONSULTD_PING_SECONDS="3600", **(environment or {})),
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
             text=True)
         self.port = None
