@@ -92,6 +92,15 @@ static const struct field diagnosis_fields[] = {
 };
 const struct shape diagnosis_shape = SHAPE(diagnosis, diagnosis_fields);
 
+static const struct field diagnosis_term_fields[] = {
+    ID_ROW(diagnosis_term),
+    FIELD(diagnosis_term, gram, "gram", 0, 1, 2, "名称中的一或两个字"),
+    FIELD(diagnosis_term, code, "code", 0, 0, KEY_MAX_LENGTH, "诊断编码"),
+    FIELD(diagnosis_term, diagnosis_id, "diagnosisId", 0, 0, 0, "诊断id"),
+    FIELD(diagnosis_term, name, "name", 0, 1, NAME_MAX_LENGTH, "诊断名称"),
+};
+const struct shape diagnosis_term_shape = SHAPE(diagnosis_term, diagnosis_term_fields);
+
 static const struct field chat_patient_fields[] = {
     FIELD(chat_patient, patient_id, "patientId", ALWAYS, 0, 0, "就诊人id"),
     FIELD(chat_patient, name, "name", ALWAYS, 0, 0, "就诊人姓名"),

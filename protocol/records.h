@@ -83,6 +83,15 @@ struct diagnosis {
     struct timestamp created_at;
 };
 
+/* A part of a diagnosis's name that it is found by, see server/api/diagnoses.c. */
+struct diagnosis_term {
+    struct oid id;    /* derived from gram and diagnosis */
+    const char *gram; /* one or two characters, ASCII letters in lower case */
+    const char *code; /* the diagnosis's */
+    struct oid diagnosis_id;
+    const char *name; /* the diagnosis's, with grams of two characters */
+};
+
 struct chat_patient {
     struct oid patient_id;
     const char *name;
@@ -275,8 +284,9 @@ struct connected { /* ＋ answer to connect */
 };
 
 extern const struct shape user_shape, patient_shape, department_shape, doctor_shape, reason_shape,
-    question_shape, diagnosis_shape, chat_shape, message_shape, consultation_shape, payment_shape,
-    quick_reply_shape, collection_entry_shape, removal_shape, store_info_shape, audit_row_shape,
-    user_session_shape, doctor_session_shape, read_receipt_shape, typing_shape, connected_shape;
+    question_shape, diagnosis_shape, diagnosis_term_shape, chat_shape, message_shape,
+    consultation_shape, payment_shape, quick_reply_shape, collection_entry_shape, removal_shape,
+    store_info_shape, audit_row_shape, user_session_shape, doctor_session_shape, read_receipt_shape,
+    typing_shape, connected_shape;
 
 #endif

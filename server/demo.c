@@ -2,9 +2,8 @@
  * is there, so seeding again, or on two nodes at once, changes nothing. */
 #include "server/demo.h"
 
-#include <string.h>
-
 #include "server/api/chats.h"
+#include "server/api/diagnoses.h"
 #include "server/auth.h"
 
 #define DEMO_PASSWORD "123456"
@@ -56,29 +55,11 @@ static enum err insert_questions(struct store_session *session, struct timestamp
     return store_insert_many(session, COLLECTION_QUESTIONS, questions, ARRAY_LENGTH(questions));
 }
 
-static const struct {
-    const char *code, *name;
-} diagnosis_rows[] = {
+static const struct diagnosis_entry diagnoses[] = {
 #define DIAGNOSIS(code, name) {code, name},
 #include "server/demo_data.def"
 #undef DIAGNOSIS
 };
-
-static enum err insert_diagnoses(struct store_session *session, struct timestamp now)
-{
-    struct diagnosis diagnoses[ARRAY_LENGTH(diagnosis_rows)];
-    for (size_t i = 0; i < ARRAY_LENGTH(diagnosis_rows); i++) {
-        const char *words[] = {diagnosis_rows[i].code, diagnosis_rows[i].name};
-        size_t lengths[] = {strlen(words[0]), strlen(words[1])};
-        diagnoses[i] = (struct diagnosis){
-            .id = id_derive("diagnosis", 2, (const void *const *)words, lengths),
-            .name = words[1],
-            .code = words[0],
-            .created_at = now,
-        };
-    }
-    return store_insert_many(session, COLLECTION_DIAGNOSES, diagnoses, ARRAY_LENGTH(diagnoses));
-}
 
 /* Hashing a password is slow on purpose, so it is done for doctors that are new only. */
 static enum err insert_doctor(struct store_session *session, struct clock *clock,
@@ -130,7 +111,8 @@ enum err demo_seed(struct store_session *session, struct clock *clock)
     enum err err = insert_departments(session, now);
     err = err == ERR_OK ? insert_reasons(session, now) : err;
     err = err == ERR_OK ? insert_questions(session, now) : err;
-    err = err == ERR_OK ? insert_diagnoses(session, now) : err;
+    err = err == ERR_OK ? diagnoses_insert(session, now, diagnoses, ARRAY_LENGTH(diagnoses), NULL)
+                        : err;
     err = err == ERR_OK ? insert_doctors(session, clock, arena, now) : err;
     arena_free(arena);
     return err;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "server/api/diagnoses.h"
 #include "server/asyncapi.h"
 #include "server/auth.h"
 #include "server/clock.h"
@@ -44,11 +45,15 @@ static void print_document(void (*write)(struct strbuf *out))
     strbuf_free(&text);
 }
 
-static enum err seed_demo(struct store *store, struct clock *clock)
+/* Brings what an older version wrote up to date, and the demo's data in. */
+static enum err prepare_store(struct store *store, struct clock *clock, bool is_demo)
 {
     struct store_session *session;
     TRY(store_session_open(store, true, &session));
-    enum err err = demo_seed(session, clock);
+    enum err err = diagnoses_index(session, NULL);
+    if (err == ERR_OK && is_demo) {
+        err = demo_seed(session, clock);
+    }
     store_session_close(session);
     return err;
 }
@@ -85,8 +90,8 @@ static int run_with_store(const struct settings *settings, struct store *store)
     }
     struct attempts *attempts = attempts_new(settings->signin_attempts);
     int code;
-    if (settings->demo && seed_demo(store, clock) != ERR_OK) {
-        code = complain("the demo data cannot be written to the store", EXIT_TROUBLE);
+    if (prepare_store(store, clock, settings->demo) != ERR_OK) {
+        code = complain("the store cannot be brought up to date", EXIT_TROUBLE);
     } else {
         struct loop_settings loop_settings = {
             .settings = settings,

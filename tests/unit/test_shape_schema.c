@@ -309,13 +309,17 @@ static void exactly_one_content_is_part_of_a_send(void **state)
 }
 
 static const struct shape *const all_shapes[] = {
-    &user_shape,           &patient_shape,        &department_shape,
-    &doctor_shape,         &reason_shape,         &question_shape,
-    &diagnosis_shape,      &chat_shape,           &message_shape,
-    &consultation_shape,   &payment_shape,        &user_session_shape,
-    &doctor_session_shape, &read_receipt_shape,   &typing_shape,
-    &connected_shape,      &nothing_shape,        &message_create_shape,
-    &patient_create_shape, &message_filter_shape, &consultation_create_shape,
+    &user_shape,           &patient_shape,
+    &department_shape,     &doctor_shape,
+    &reason_shape,         &question_shape,
+    &diagnosis_shape,      &diagnosis_term_shape,
+    &chat_shape,           &message_shape,
+    &consultation_shape,   &payment_shape,
+    &user_session_shape,   &doctor_session_shape,
+    &read_receipt_shape,   &typing_shape,
+    &connected_shape,      &nothing_shape,
+    &message_create_shape, &patient_create_shape,
+    &message_filter_shape, &consultation_create_shape,
 };
 
 /* What the writer makes of a record of which nothing is known. */
