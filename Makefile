@@ -2,10 +2,10 @@
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[ch] \
-	tests/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+	tests/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan scale coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -27,6 +27,11 @@ test-asan:
 test-tsan:
 	@tests/install build test
 	@tests/run --jobs $(JOBS) tsan
+
+# Times every list on a small and on a large store; see SCALE.md.
+scale:
+	@tests/install build test
+	@tests/scale/run $(SCALE_FLAGS)
 
 coverage:
 	@tests/install build test extra

@@ -202,7 +202,7 @@ static bool read_file(struct loading *loading, const char *path)
 
 extern char **environ;
 
-/* CONSULTD_TOKEN_KEYS → token_keys. The test clock's variable is the one that tests set. */
+/* CONSULTD_TOKEN_KEYS → token_keys. Tests set some of their own. */
 static bool set_from_variable(struct loading *loading, const char *variable, const char *value)
 {
     char name[64];
@@ -211,7 +211,8 @@ static bool set_from_variable(struct loading *loading, const char *variable, con
         return true; /* names the file; read before */
     }
     if (strncmp(variable, "CONSULTD_TEST_", 14) == 0 &&
-        strcmp(variable, "CONSULTD_TEST_CLOCK_FILE") != 0) {
+        strcmp(variable, "CONSULTD_TEST_CLOCK_FILE") != 0 &&
+        strcmp(variable, "CONSULTD_TEST_STATEMENTS_FILE") != 0) {
         return true; /* belongs to the tests' drivers */
     }
     if (length - prefix >= sizeof name) {
@@ -478,8 +479,10 @@ static bool check_all(struct loading *loading)
         return refuse(loading, "payment_provider: there is no provider %.40s",
                       settings->payment_provider);
     }
-    if (settings->test_clock_file[0] != '\0' && !settings->demo) {
-        return refuse(loading, "test_clock_file is for tests: with --demo only");
+    if ((settings->test_clock_file[0] != '\0' || settings->test_statements_file[0] != '\0') &&
+        !settings->demo) {
+        return refuse(loading, "test_%s_file is for tests: with --demo only",
+                      settings->test_clock_file[0] != '\0' ? "clock" : "statements");
     }
     return check_listen(loading) && check_time_zone(loading) && check_origins(loading) &&
            check_secrets(loading);

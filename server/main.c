@@ -122,6 +122,8 @@ static int run(const struct settings *settings)
         .url = settings->store,
         .timeout_ms = settings->store_timeout_seconds * MS_PER_SECOND,
         .pool_size = settings->readers + settings->writers + 2,
+        .statements_file =
+            settings->test_statements_file[0] == '\0' ? NULL : settings->test_statements_file,
     };
     struct store *store;
     char why[WHY_BYTES] = "";

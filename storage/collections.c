@@ -15,16 +15,20 @@ static const struct collection_row collections[COLLECTION_COUNT] = {
 #undef INDEX
 };
 
-/* One to three members become their offsets and their number. */
+/* One to four members become their offsets and their number. */
 #define MEMBERS_1(type, a) .offsets = {offsetof(struct type, a)}, .count = 1
 #define MEMBERS_2(type, a, b)                                                                      \
     .offsets = {offsetof(struct type, a), offsetof(struct type, b)}, .count = 2
 #define MEMBERS_3(type, a, b, c)                                                                   \
     .offsets = {offsetof(struct type, a), offsetof(struct type, b), offsetof(struct type, c)},     \
     .count = 3
-#define MEMBERS_PICK(a, b, c, pick, ...) pick
+#define MEMBERS_4(type, a, b, c, d)                                                                \
+    .offsets = {offsetof(struct type, a), offsetof(struct type, b), offsetof(struct type, c),      \
+                offsetof(struct type, d)},                                                         \
+    .count = 4
+#define MEMBERS_PICK(a, b, c, d, pick, ...) pick
 #define MEMBERS(type, ...)                                                                         \
-    MEMBERS_PICK(__VA_ARGS__, MEMBERS_3, MEMBERS_2, MEMBERS_1, 0)(type, __VA_ARGS__)
+    MEMBERS_PICK(__VA_ARGS__, MEMBERS_4, MEMBERS_3, MEMBERS_2, MEMBERS_1, 0)(type, __VA_ARGS__)
 
 static const struct index_row indexes[] = {
 #define COLLECTION(...)

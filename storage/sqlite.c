@@ -26,13 +26,16 @@
 #include "protocol/memory.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct sqlite_store {
     struct store head;
     struct sqlite_file file;
+    int statement_log; /* -1: none */
 };
 
 struct sqlite_session {
@@ -85,6 +88,13 @@ static enum err control(struct sqlite_session *s, enum control control)
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
+static void log_close(const struct sqlite_store *store)
+{
+    if (store->statement_log >= 0) {
+        close(store->statement_log);
+    }
+}
+
 static enum err sqlite_open(const struct store_settings *settings, struct store **out,
                             char why[256])
 {
@@ -94,8 +104,14 @@ static enum err sqlite_open(const struct store_settings *settings, struct store 
     store->head.ordered = true;
     store->head.atomic = true;
     store->head.writers_max = 1;
+    store->statement_log = -1;
+    if (settings->statements_file != NULL) {
+        store->statement_log =
+            open(settings->statements_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    }
     const enum err err = sqlite_file_open(&store->file, settings->url, settings->timeout_ms, why);
     if (err != ERR_OK) {
+        log_close(store);
         free(store);
         return err;
     }
@@ -107,6 +123,7 @@ static void sqlite_close(struct store *head)
 {
     struct sqlite_store *store = (struct sqlite_store *)head;
     sqlite_file_close(&store->file);
+    log_close(store);
     free(store);
 }
 
@@ -123,7 +140,7 @@ static enum err sqlite_session_open(struct store *head, bool writes, struct stor
     s->head.store = head;
     s->db = db;
     s->writes = writes;
-    statements_init(&s->statements, db);
+    statements_init(&s->statements, db, store->statement_log);
     *out = &s->head;
     return ERR_OK;
 }

@@ -20,6 +20,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KEY_BYTES 512
 #define STATEMENTS_MAX 512
@@ -370,10 +371,11 @@ static int plan_bind(const struct plan *plan, sqlite3_stmt *statement)
 
 /* ---- The cache ---------------------------------------------------------------------------- */
 
-void statements_init(struct statements *statements, sqlite3 *db)
+void statements_init(struct statements *statements, sqlite3 *db, int log)
 {
     memset(statements, 0, sizeof(*statements));
     statements->db = db;
+    statements->log = log;
 }
 
 static void forget_plans(struct statements *statements)
@@ -415,6 +417,16 @@ static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
     return sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
 }
 
+/* One write, so that the lines of several sessions and processes do not mix. */
+static void log_form(const struct statements *statements, struct strbuf *sql)
+{
+    if (statements->log >= 0) {
+        strbuf_add_char(sql, '\n');
+        const ssize_t written = write(statements->log, strbuf_text(sql), sql->length);
+        assert(written == (ssize_t)sql->length);
+    }
+}
+
 /* Prepares the plan's statement and keeps it. The cache is bounded: should calls come in more
  * forms than it holds, it starts afresh. */
 static int add_statement(struct statements *statements, const struct plan *plan,
@@ -424,6 +436,7 @@ static int add_statement(struct statements *statements, const struct plan *plan,
     strbuf_init(&sql, 0);
     plan_sql(plan, &sql);
     const int rc = prepare(statements->db, strbuf_text(&sql), out);
+    log_form(statements, &sql);
     strbuf_free(&sql);
     if (rc != SQLITE_OK) {
         return rc;

@@ -51,12 +51,14 @@ struct statement;
 
 struct statements {
     sqlite3 *db;                                  /* borrowed */
+    int log;                                      /* of new forms, borrowed; -1: none */
     struct statement *buckets[STATEMENT_BUCKETS]; /* chains, owned */
     size_t count;
     sqlite3_stmt *controls[CONTROL_COUNT];
 };
 
-void statements_init(struct statements *statements, sqlite3 *db);
+/* `log`: a file that each new form is added to, a line each; -1: none. */
+void statements_init(struct statements *statements, sqlite3 *db, int log);
 /* Finalizes all. */
 void statements_free(struct statements *statements);
 

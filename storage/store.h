@@ -33,7 +33,7 @@ enum collection {
     COLLECTION_COUNT
 };
 
-#define INDEX_MEMBERS_MAX 3
+#define INDEX_MEMBERS_MAX 4
 #define CONDITIONS_MAX 12
 
 struct index_row {
@@ -186,6 +186,9 @@ struct store_settings {
     const char *url;    /* sqlite:PATH (also sqlite::memory:), mongodb://…; mongodb+srv too */
     int64_t timeout_ms; /* the longest that an operation may take, 10,000 by default */
     int64_t pool_size;  /* MongoDB: connections at most */
+    /* SQLite, for tests: a file that each new form of a statement is added to, a line each, without
+     * values. NULL: none. */
+    const char *statements_file;
 };
 
 /* Opens the store, makes what is missing (file, tables, columns, collections, indexes), and

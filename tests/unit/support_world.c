@@ -99,7 +99,7 @@ void world_open(struct world *world, struct store *store)
 
 void world_open_memory(struct world *world)
 {
-    struct store_settings settings = {"sqlite::memory:", 10000, 4};
+    struct store_settings settings = {.url = "sqlite::memory:"};
     struct store *store;
     char why[256];
     assert_int_equal(store_open(&settings, &store, why), ERR_OK);

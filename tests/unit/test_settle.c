@@ -138,7 +138,7 @@ static const struct story stories[] = {
 
 static void open_fake(struct world *world)
 {
-    struct store_settings settings = {"sqlite::memory:", 10000, 4};
+    struct store_settings settings = {.url = "sqlite::memory:"};
     struct store *inner;
     char why[256];
     assert_int_equal(store_open(&settings, &inner, why), ERR_OK);
