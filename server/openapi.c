@@ -5,6 +5,7 @@
 #include "server/openapi.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "protocol/example.h"
@@ -307,7 +308,9 @@ static void add_failure_examples(struct strbuf *out)
         const struct error_row *row = error_row((enum err)err);
         strbuf_add_format(out, "%s\"%s\":{\"summary\":", is_first ? "" : ",", row->reason);
         is_first = false;
-        strbuf_add_json(out, row->sentence);
+        char summary[128];
+        snprintf(summary, sizeof summary, "%s %s", row->reason, row->sentence);
+        strbuf_add_json(out, summary);
         strbuf_add_literal(out, ",\"value\":");
         envelope_failure(out, (enum err)err, NULL, NULL);
         strbuf_add_char(out, '}');

@@ -14,7 +14,6 @@ const ui = SwaggerUIBundle({
   deepLinking: true,
   docExpansion: 'list',
   defaultModelsExpandDepth: 0,
-  defaultModelRendering: 'model',
   displayOperationId: false,
   filter: true,
   tryItOutEnabled: true,

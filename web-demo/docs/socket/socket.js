@@ -76,8 +76,10 @@ class Reader {
   static limitsOf(schema) {
     const say = [];
     const range = (from, to, unit) => {
-      if (from !== undefined || to) {
-        say.push(`${from ?? 0}…${to ?? ''}${unit}`);
+      if (from !== undefined && to) {
+        say.push(`${from}…${to}${unit}`);
+      } else if (from !== undefined || to) {
+        say.push(`${to ? '≤' : '≥'}${to || from}${unit}`);
       }
     };
     range(schema.minimum, schema.maximum, '');
