@@ -65,10 +65,21 @@ static const struct field by_user_fields[] = {
 };
 const struct shape by_user_shape = SHAPE(by_user, by_user_fields);
 
-static const struct field by_doctor_fields[] = {
-    FIELD(by_doctor, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
+#define PART_ROWS(type)                                                                            \
+    FIELD(type, skip, "skip", LOOSE, 0, SKIP_MAX, "从第 skip 条开始，默认 0"),                     \
+        FIELD(type, limit, "limit", LOOSE, 1, LIMIT_MAX, "拿多少条，默认全部")
+
+static const struct field chat_user_filter_fields[] = {
+    FIELD(chat_user_filter, user_id, "userId", REQUIRED, 0, 0, "用户id"),
+    PART_ROWS(chat_user_filter),
 };
-const struct shape by_doctor_shape = SHAPE(by_doctor, by_doctor_fields);
+const struct shape chat_user_filter_shape = SHAPE(chat_user_filter, chat_user_filter_fields);
+
+static const struct field chat_doctor_filter_fields[] = {
+    FIELD(chat_doctor_filter, doctor_id, "doctorId", REQUIRED, 0, 0, "医生id"),
+    PART_ROWS(chat_doctor_filter),
+};
+const struct shape chat_doctor_filter_shape = SHAPE(chat_doctor_filter, chat_doctor_filter_fields);
 
 static const struct field patient_bindcard_fields[] = {
     FIELD(patient_bindcard, id, "id", REQUIRED, 0, 0, "就诊人id"),

@@ -44,12 +44,18 @@ struct patient_create { /* 2.1 */
     const char *patient_id_no;
 };
 
-struct by_user { /* 2.3, 8.1 */
+struct by_user { /* 2.3, 9.2 */
     struct oid user_id;
 };
 
-struct by_doctor { /* 8.2 */
+struct chat_user_filter { /* 8.1 */
+    struct oid user_id;
+    int64_t skip, limit; /* absent: all */
+};
+
+struct chat_doctor_filter { /* 8.2 */
     struct oid doctor_id;
+    int64_t skip, limit; /* absent: all */
 };
 
 struct patient_bindcard { /* 2.5 */
@@ -140,10 +146,11 @@ struct socket_connect { /* ＋ connect */
 };
 
 extern const struct shape nothing_shape, user_signup_shape, user_signin_shape, doctor_signin_shape,
-    doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape, by_doctor_shape,
-    patient_bindcard_shape, message_filter_shape, message_create_shape, chat_read_shape,
-    by_chat_shape, consultation_create_shape, consultation_update_shape, consultation_filter_shape,
-    by_consultation_shape, sandbox_pay_shape, socket_connect_shape, quick_reply_create_shape,
-    quick_reply_filter_shape, collection_create_shape, diagnosis_filter_shape;
+    doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape, chat_user_filter_shape,
+    chat_doctor_filter_shape, patient_bindcard_shape, message_filter_shape, message_create_shape,
+    chat_read_shape, by_chat_shape, consultation_create_shape, consultation_update_shape,
+    consultation_filter_shape, by_consultation_shape, sandbox_pay_shape, socket_connect_shape,
+    quick_reply_create_shape, quick_reply_filter_shape, collection_create_shape,
+    diagnosis_filter_shape;
 
 #endif

@@ -74,8 +74,8 @@ struct socket {
     struct job *resume; /* owned; waits for the subscription */
     struct frame_queue out;
     struct frame_queue held; /* until it is live */
-    size_t replay_bytes;     /* of a replay that still wait, besides socket_queue_max */
-    int close_code;          /* WS_CLOSING */
+    size_t asked_bytes; /* of a replay or an answer that still wait, besides socket_queue_max */
+    int close_code;     /* WS_CLOSING */
     int pings_unanswered;
     bool ping_is_due;
     int64_t credit;    /* of calls, in thousandths */

@@ -114,7 +114,7 @@ static void resumed(struct conn *conn, struct job *job)
     /* A replay, which resume_items bounds, does not make a socket too slow: a client that missed
      * more than socket_queue_max would be closed at every resume and never catch up. */
     for (struct emission *at = job->replay; at != NULL; at = at->next) {
-        conn->socket.replay_bytes += frame_length(at->frame);
+        conn->socket.asked_bytes += frame_length(at->frame);
     }
     for (struct emission *at = job->replay; at != NULL; at = at->next) {
         ws_tell(conn, at->frame, WS_DURABLE);

@@ -203,8 +203,14 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
     if (kind == WS_EPHEMERAL && waiting > EPHEMERAL_MAX) {
         return;
     }
-    size_t room = (size_t)conn->loop->settings->socket_queue_max + socket->replay_bytes;
-    if (waiting + frame_length(frame) > room) {
+    size_t most = (size_t)conn->loop->settings->socket_queue_max;
+    /* A socket's calls are worked on one at a time, so that at most one answer that is larger than
+     * the room itself waits, in front of what else may. */
+    size_t together = waiting + frame_length(frame);
+    if (kind == WS_ANSWER && waiting <= most && together > most + socket->asked_bytes) {
+        socket->asked_bytes = together;
+    }
+    if (together > most + socket->asked_bytes) {
         frame_queue_clear(&socket->out);
         ws_close(conn, CLOSE_TOO_SLOW);
         return;
@@ -238,8 +244,8 @@ static bool write_frames(struct conn *conn)
         written += length;
         frame_queue_pop(out);
     }
-    if (out->bytes < conn->socket.replay_bytes) {
-        conn->socket.replay_bytes = out->bytes;
+    if (out->bytes < conn->socket.asked_bytes) {
+        conn->socket.asked_bytes = out->bytes;
     }
     return true;
 }

@@ -10,6 +10,7 @@
 
 #include "server/api/api.h"
 #include "server/api/emit.h"
+#include "server/api/paging.h"
 #include "server/auth.h"
 #include "server/clock.h"
 
@@ -166,17 +167,16 @@ void chat_view(struct arena *arena, struct chat *chat, enum side side)
 
 /* ---- 8.1, 8.2, 8.3 ------------------------------------------------------------------------ */
 
-static enum err list_chats(struct call *call, struct condition whose, enum side side,
-                           struct object_list *out)
+static enum err list_chats(struct call *call, struct condition whose, enum side side, int64_t skip,
+                           int64_t limit, struct object_list *out)
 {
     struct query query = {.conditions = &whose,
                           .condition_count = 1,
-                          .sort = {SORT_DOWN(chat, last_msg_time), SORT_DOWN(chat, created_at)}};
+                          .sort = {SORT_DOWN(chat, last_msg_time), SORT_DOWN(chat, created_at)},
+                          .skip = skip == NUMBER_ABSENT ? 0 : skip,
+                          .limit = limit == NUMBER_ABSENT ? 0 : limit};
     TRY(store_find(call->store, call->arena, COLLECTION_CHATS, &query, out));
-    struct chat *chats = arena_array(call->arena, out->count, sizeof *chats);
-    if (out->count > 0) {
-        memcpy(chats, out->items, out->count * sizeof *chats);
-    }
+    struct chat *chats = list_copy(call->arena, out, sizeof *chats);
     for (size_t i = 0; i < out->count; i++) {
         chat_view(call->arena, &chats[i], side);
     }
@@ -184,21 +184,24 @@ static enum err list_chats(struct call *call, struct condition whose, enum side 
     return ERR_OK;
 }
 
-enum err api_chat_user_list(struct call *call, const struct by_user *in, struct object_list *out)
+enum err api_chat_user_list(struct call *call, const struct chat_user_filter *in,
+                            struct object_list *out)
 {
     if (!oid_equal(in->user_id, call->who.account.id)) {
         return call_blame(call, ERR_NOT_YOURS, "userId");
     }
-    return list_chats(call, WHERE(chat, user_id, IS, in->user_id), SIDE_USER, out);
+    return list_chats(call, WHERE(chat, user_id, IS, in->user_id), SIDE_USER, in->skip, in->limit,
+                      out);
 }
 
-enum err api_chat_doctor_list(struct call *call, const struct by_doctor *in,
+enum err api_chat_doctor_list(struct call *call, const struct chat_doctor_filter *in,
                               struct object_list *out)
 {
     if (!oid_equal(in->doctor_id, call->who.account.id)) {
         return call_blame(call, ERR_NOT_YOURS, "doctorId");
     }
-    return list_chats(call, WHERE(chat, doctor_id, IS, in->doctor_id), SIDE_DOCTOR, out);
+    return list_chats(call, WHERE(chat, doctor_id, IS, in->doctor_id), SIDE_DOCTOR, in->skip,
+                      in->limit, out);
 }
 
 enum err api_chat_detail(struct call *call, const struct by_id *in, struct chat *out)
