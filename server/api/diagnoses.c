@@ -2,10 +2,10 @@
  *
  * Chinese names have no words to go by, and no index that every store has finds the middle of a
  * text. So each name is also stored by its grams: every character and every pair of neighbours in
- * it, one small record each, indexed by (gram, code). A keyword of one or two characters is one
+ * it, one small record each, indexed by (gram, code) and the name. A keyword of one or two characters is one
  * gram, read page by page in the order of the codes and counted within the index. A longer one
  * has several pairs: the rarest of them is read, and what it finds is compared with the whole
- * keyword. The cost follows what the rarest pair finds, not the dictionary.
+ * keyword, within the index. The cost follows what the rarest pair finds, not the dictionary.
  *
  * ASCII letters are folded, as in the comparison of stored texts. Terms have ids derived from gram
  * and diagnosis and are written before it, so a diagnosis that is there has all of them. */
