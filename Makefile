@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	tests/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan scale coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan test-schemathesis scale coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -32,6 +32,13 @@ test-tsan:
 scale:
 	@tests/install build test
 	@tests/scale/run $(SCALE_FLAGS)
+
+# More of what make test does a little of: EXAMPLES per endpoint, from SEED.
+EXAMPLES ?= 200
+SEED ?= 20180610
+test-schemathesis: build
+	@tests/install build test
+	@tests/schemathesis/run --server build/consultd --examples $(EXAMPLES) --seed $(SEED)
 
 coverage:
 	@tests/install build test extra

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define NO_INDEX SIZE_MAX
+#define REAL_WHOLE_MAX 9007199254740992.0 /* 2^53: beyond, a double skips whole numbers */
 
 struct binding {
     struct arena *arena;
@@ -301,11 +302,24 @@ static enum err parse_number(struct span text, int64_t *out)
     return ERR_OK;
 }
 
+/* 1.0 and 1e2 are whole numbers, too: JSON knows one kind only, and some languages write them so. */
+static enum err read_real(double real, int64_t *out)
+{
+    if (real <= -REAL_WHOLE_MAX || real >= REAL_WHOLE_MAX) {
+        return ERR_OUT_OF_RANGE;
+    }
+    *out = (int64_t)real;
+    return (double)*out == real ? ERR_OK : ERR_INVALID_TYPE;
+}
+
 static enum err read_number(const struct field *field, const json_t *value, int64_t *out)
 {
     if (json_is_integer(value)) {
         *out = (int64_t)json_integer_value(value);
         return ERR_OK;
+    }
+    if (json_is_real(value)) {
+        return read_real(json_real_value(value), out);
     }
     if (json_is_string(value) && (field->flags & LOOSE) != 0) {
         return parse_number(trimmed(value), out);

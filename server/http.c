@@ -49,7 +49,7 @@
 #define RETRY_US 20000
 #define AT_ONCE_US 1
 #define ALLOW_CALL "Allow: POST, OPTIONS\r\nCache-Control: no-store\r\n"
-#define ALLOW_PAGE "Allow: GET, HEAD\r\nCache-Control: no-store\r\n"
+#define ALLOW_PAGE "Allow: GET, HEAD, OPTIONS\r\nCache-Control: no-store\r\n"
 #define PREFLIGHT                                                                                  \
     "Allow: POST, OPTIONS\r\nAccess-Control-Allow-Methods: POST\r\n"                               \
     "Access-Control-Allow-Headers: authorization, content-type\r\n"                                \
@@ -306,10 +306,11 @@ static int answer_page(struct conn *conn, const char *path, size_t length)
     return http_answer(conn, &reply);
 }
 
-static int answer_preflight(struct conn *conn)
+static int answer_preflight(struct conn *conn, bool is_call)
 {
+    const char *allow = is_call ? ALLOW_CALL : ALLOW_PAGE;
     struct reply reply = {.status = 204,
-                          .headers = conn->http.origin != NULL ? PREFLIGHT : ALLOW_CALL};
+                          .headers = is_call && conn->http.origin != NULL ? PREFLIGHT : allow};
     return http_answer(conn, &reply);
 }
 
@@ -394,11 +395,13 @@ int http_request(struct conn *conn, const char *path, size_t length)
     if (err != ERR_OK) {
         return http_fail(conn, err, NULL);
     }
-    if (request.method == METHOD_OPTIONS) {
-        return answer_preflight(conn);
-    }
     http->route = route_find(path, length);
-    if (http->route != NULL || request.method == METHOD_POST || path_is_call(path, length)) {
+    bool is_call = http->route != NULL || path_is_call(path, length);
+    if (request.method == METHOD_OPTIONS) {
+        return answer_preflight(conn, is_call);
+    }
+    bool is_page = health_is_path(path, length) || page_find(loop->page, path, length) != NULL;
+    if (is_call || (request.method == METHOD_POST && !is_page)) {
         return request_call(conn, &request);
     }
     if (request.method != METHOD_GET && request.method != METHOD_HEAD) {

@@ -370,7 +370,7 @@ static void numbers_have_limits_on_both_sides(void **state)
 static void numbers_are_whole_and_text_only_where_loose(void **state)
 {
     (void)state;
-    static const char *const values[] = {"1.0", "1.5", "1e2", "true", "[]", "{}", "\"1\""};
+    static const char *const values[] = {"1.5", "1e-2", "true", "[]", "{}", "\"1\""};
     for (size_t i = 0; i < ARRAY_LENGTH(values); i++) {
         refuses("strict", values[i], ERR_INVALID_TYPE, "strict");
     }
@@ -379,10 +379,26 @@ static void numbers_are_whole_and_text_only_where_loose(void **state)
     assert_int_equal(bind("loose", "\" 003 \""), ERR_OK);
     assert_int_equal(sample.loose, 3);
     static const char *const texts[] = {"\"-\"",   "\"+1\"",  "\"1.0\"", "\"1e0\"", "\"0x1\"",
-                                        "\"--1\"", "\"1 2\"", "\"１\"",  "\"NaN\"", "1.0"};
+                                        "\"--1\"", "\"1 2\"", "\"１\"",  "\"NaN\"", "0.5"};
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         refuses("loose", texts[i], ERR_INVALID_TYPE, "loose");
     }
+}
+
+static void a_whole_number_may_be_written_with_a_fraction_or_exponent(void **state)
+{
+    (void)state;
+    assert_int_equal(bind("strict", "1.0"), ERR_OK);
+    assert_int_equal(sample.strict, 1);
+    assert_int_equal(bind("strict", "1e2"), ERR_OK);
+    assert_int_equal(sample.strict, 100);
+    assert_int_equal(bind("strict", "-0.0"), ERR_OK);
+    assert_int_equal(sample.strict, 0);
+    assert_int_equal(bind("any", "9007199254740991.0"), ERR_OK);
+    assert_true(sample.any == INT64_C(9007199254740991));
+    refuses("any", "9007199254740992.0", ERR_OUT_OF_RANGE, "any");
+    refuses("any", "-1e300", ERR_OUT_OF_RANGE, "any");
+    refuses("strict", "1.01e2", ERR_OUT_OF_RANGE, "strict");
 }
 
 static void numbers_beyond_64_bits_do_not_wrap_nor_turn_absent(void **state)
@@ -636,6 +652,7 @@ int main(void)
         TEST(phones_are_numbers_or_text_of_eleven_digits),
         TEST(numbers_have_limits_on_both_sides),
         TEST(numbers_are_whole_and_text_only_where_loose),
+        TEST(a_whole_number_may_be_written_with_a_fraction_or_exponent),
         TEST(numbers_beyond_64_bits_do_not_wrap_nor_turn_absent),
         TEST(bools_are_true_or_false),
         TEST(lists_are_arrays_and_text_only_where_loose),

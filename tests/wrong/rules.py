@@ -58,6 +58,10 @@ def number_error(field, value):
         value = int(value)
         if not -2 ** 63 < value < 2 ** 63:
             return "INVALID_PHONE" if field["format"] == "phone" else "OUT_OF_RANGE"
+    if isinstance(value, float):
+        if abs(value) >= 2 ** 53:
+            return "OUT_OF_RANGE"
+        value = int(value) if value == int(value) else None
     if isinstance(value, bool) or not isinstance(value, int):
         return "INVALID_TYPE"
     if field["format"] == "phone":
