@@ -235,8 +235,20 @@ static const struct field payment_fields[] = {
     UPDATED_ROW(payment),
     FIELD(payment, paid_at, "paid_at", 0, 0, 0, "支付时间"),
     FIELD(payment, refunded_at, "refunded_at", 0, 0, 0, "退款时间"),
+    FIELD(payment, due, "due", SECRET, 0, 0, "系统下次处理时间"),
+    FIELD(payment, asked_at, "askedAt", SECRET, 0, 0, "上次询问渠道的时间"),
+    FIELD(payment, tries, "tries", SECRET, 0, 0, "本状态下已询问的次数"),
+    FIELD(payment, refund_accepted_at, "refundAcceptedAt", SECRET, 0, 0, "渠道受理退款的时间"),
 };
 const struct shape payment_shape = SHAPE(payment, payment_fields);
+
+static const struct field sandbox_trade_fields[] = {
+    FIELD(sandbox_trade, id, "id", ALWAYS, 0, 0, "编号"),
+    FIELD(sandbox_trade, out_trade_no, "outTradeNo", 0, 0, 0, "支付订单号"),
+    FIELD(sandbox_trade, total_fee, "totalFee", 0, 0, 0, "支付金额，单位：分"),
+    CREATED_ROW(sandbox_trade),
+};
+const struct shape sandbox_trade_shape = SHAPE(sandbox_trade, sandbox_trade_fields);
 
 static const struct field quick_reply_fields[] = {
     FIELD(quick_reply, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "快捷回复id"),

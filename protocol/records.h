@@ -15,6 +15,9 @@
 #define KEY_MAX_LENGTH 64
 #define CONSULTATION_IMAGES_MAX 9
 
+/* No fee is more than this, in 分: a million yuan. */
+#define FEE_MAX INT64_C(100000000)
+
 struct user {
     struct oid id; /* derived from openId: signing up twice makes one */
     const char *open_id;
@@ -194,13 +197,26 @@ struct payment {
     struct oid id; /* derived from the order: one payment each */
     struct oid consultation_id;
     struct oid user_id;
-    int64_t total_fee; /* in 分 */
+    int64_t total_fee; /* in 分, 0 to FEE_MAX */
     const char *out_trade_no;
     const char *status; /* WAIT_FOR_PAY, PAID, REFUNDING, REFUNDED, CLOSED */
     const char *provider;
     const char *transaction_id; /* the provider's */
     const char *order_info;     /* what the app hands to the provider's SDK, JSON text */
     struct timestamp created_at, updated_at, paid_at, refunded_at;
+    /* While something is left to do: when the provider is asked next, or what follows from the
+     * state is written. Absent when all is done. */
+    struct timestamp due;
+    struct timestamp asked_at;           /* the last time, whatever it answered */
+    int64_t tries;                       /* questions asked in this state without getting further */
+    struct timestamp refund_accepted_at; /* the provider has the request for the refund */
+};
+
+struct sandbox_trade { /* the sandbox provider's own book: what was paid */
+    struct oid id;     /* derived from outTradeNo */
+    const char *out_trade_no;
+    int64_t total_fee; /* in 分 */
+    struct timestamp created_at;
 };
 
 struct quick_reply { /* document 7 */
@@ -285,8 +301,8 @@ struct connected { /* ＋ answer to connect */
 
 extern const struct shape user_shape, patient_shape, department_shape, doctor_shape, reason_shape,
     question_shape, diagnosis_shape, diagnosis_term_shape, chat_shape, message_shape,
-    consultation_shape, payment_shape, quick_reply_shape, collection_entry_shape, removal_shape,
-    store_info_shape, audit_row_shape, user_session_shape, doctor_session_shape, read_receipt_shape,
-    typing_shape, connected_shape;
+    consultation_shape, payment_shape, sandbox_trade_shape, quick_reply_shape,
+    collection_entry_shape, removal_shape, store_info_shape, audit_row_shape, user_session_shape,
+    doctor_session_shape, read_receipt_shape, typing_shape, connected_shape;
 
 #endif

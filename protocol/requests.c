@@ -195,6 +195,19 @@ static const struct field sandbox_pay_fields[] = {
 };
 const struct shape sandbox_pay_shape = SHAPE(sandbox_pay, sandbox_pay_fields);
 
+static const struct field sandbox_notify_fields[] = {
+    FIELD_FORMAT(sandbox_notify, out_trade_no, "outTradeNo", REQUIRED, FORMAT_DIGITS,
+                 KEY_MAX_LENGTH, "支付订单号"),
+    FIELD(sandbox_notify, total_fee, "totalFee", REQUIRED, 0, FEE_MAX, "支付金额，单位：分"),
+    FIELD_CHOICE(sandbox_notify, trade_state, "tradeState", REQUIRED, "PAID|REFUNDED",
+                 "支付或退款的结果"),
+    FIELD_FORMAT(sandbox_notify, transaction_id, "transactionId", REQUIRED, FORMAT_VISIBLE,
+                 KEY_MAX_LENGTH, "渠道流水号"),
+    FIELD_FORMAT(sandbox_notify, signature, "signature", REQUIRED, FORMAT_VISIBLE, KEY_MAX_LENGTH,
+                 "签名：HMAC-SHA256，小写十六进制"),
+};
+const struct shape sandbox_notify_shape = SHAPE(sandbox_notify, sandbox_notify_fields);
+
 static const struct field socket_connect_fields[] = {
     FIELD_FORMAT(socket_connect, token, "token", 0, FORMAT_VISIBLE, 4096, "登录凭证"),
     FIELD_FORMAT(socket_connect, cursor, "cursor", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH, "游标"),

@@ -140,6 +140,14 @@ struct sandbox_pay { /* ＋ */
     const char *out_trade_no;
 };
 
+struct sandbox_notify { /* ＋ what the sandbox provider sends */
+    const char *out_trade_no;
+    int64_t total_fee;
+    const char *trade_state;
+    const char *transaction_id;
+    const char *signature;
+};
+
 struct socket_connect { /* ＋ connect */
     const char *token;
     const char *cursor;
@@ -149,8 +157,8 @@ extern const struct shape nothing_shape, user_signup_shape, user_signin_shape, d
     doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape, chat_user_filter_shape,
     chat_doctor_filter_shape, patient_bindcard_shape, message_filter_shape, message_create_shape,
     chat_read_shape, by_chat_shape, consultation_create_shape, consultation_update_shape,
-    consultation_filter_shape, by_consultation_shape, sandbox_pay_shape, socket_connect_shape,
-    quick_reply_create_shape, quick_reply_filter_shape, collection_create_shape,
-    diagnosis_filter_shape;
+    consultation_filter_shape, by_consultation_shape, sandbox_pay_shape, sandbox_notify_shape,
+    socket_connect_shape, quick_reply_create_shape, quick_reply_filter_shape,
+    collection_create_shape, diagnosis_filter_shape;
 
 #endif

@@ -41,6 +41,12 @@ struct call {
     struct audit_entry *first_note, *last_note; /* for the record, see api/audit.h */
     struct audit_chain *chain;                  /* where they go; NULL outside of the WRITE lane */
     const char *operator_name;                  /* operator:<login> of a subcommand, else NULL */
+    /* A handler of a SLOW row that has something to write says so: it sets goes_on and what it
+     * carries (in the arena), returns ERR_OK, and is called again in the WRITE lane, where
+     * `carried` is what it carried. Until then `carried` is NULL. */
+    bool goes_on;
+    const void *carried;
+    bool wants_sweep; /* what was written left something for the sweeper to do at once */
 };
 
 /* Says which field is to blame and returns `err`: return call_blame(call, ERR_…, "userId"). */

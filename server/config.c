@@ -15,6 +15,7 @@
 #include "protocol/memory.h"
 #include "server/auth.h"
 #include "server/log.h"
+#include "server/provider.h"
 
 #define WHY_BYTES 256
 #define TOKEN_KEY_MIN 32
@@ -460,6 +461,23 @@ static bool check_origins(struct loading *loading)
     return true;
 }
 
+static bool check_provider(struct loading *loading)
+{
+    struct settings *settings = &loading->settings;
+    settings->provider = provider_find(settings->payment_provider);
+    if (settings->provider == NULL && strcmp(settings->payment_provider, "wechat") == 0) {
+        return refuse(loading, "payment_provider: this version has no wechat, only the sandbox");
+    }
+    if (settings->provider == NULL) {
+        return refuse(loading, "payment_provider: there is no provider %.40s",
+                      settings->payment_provider);
+    }
+    if (settings->sandbox_trouble[0] != '\0' && !settings->demo) {
+        return refuse(loading, "sandbox_trouble is for tests: with --demo only");
+    }
+    return true;
+}
+
 static bool check_all(struct loading *loading)
 {
     static const char *const stores[] = {"sqlite:", "mongodb://", "mongodb+srv://"};
@@ -475,17 +493,13 @@ static bool check_all(struct loading *loading)
     if (!log_level_parse(settings->log_level, &level)) {
         return refuse(loading, "log_level must be error, warning, info or debug");
     }
-    if (strcmp(settings->payment_provider, "sandbox") != 0) {
-        return refuse(loading, "payment_provider: there is no provider %.40s",
-                      settings->payment_provider);
-    }
     if ((settings->test_clock_file[0] != '\0' || settings->test_statements_file[0] != '\0') &&
         !settings->demo) {
         return refuse(loading, "test_%s_file is for tests: with --demo only",
                       settings->test_clock_file[0] != '\0' ? "clock" : "statements");
     }
-    return check_listen(loading) && check_time_zone(loading) && check_origins(loading) &&
-           check_secrets(loading);
+    return check_provider(loading) && check_listen(loading) && check_time_zone(loading) &&
+           check_origins(loading) && check_secrets(loading);
 }
 
 /* ---- Loading ------------------------------------------------------------------------------ */

@@ -9,6 +9,8 @@
 
 #define TOKEN_KEYS_MAX 8
 
+struct provider; /* provider.h */
+
 struct settings {
 #define OPTION_TEXT(section, name, value, secret, help) const char *name;
 #define OPTION_NUMBER(section, name, value, min, max, help) int64_t name;
@@ -19,6 +21,7 @@ struct settings {
     /* Worked out of the above. */
     const char *keys[TOKEN_KEYS_MAX]; /* of token_keys, in order; the first signs */
     size_t key_count;
+    const struct provider *provider; /* of payment_provider */
 };
 
 /* What the command line asks for besides running. */

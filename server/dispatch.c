@@ -9,6 +9,7 @@
 
 #include "server/api/chats.h"
 #include "server/api/emit.h"
+#include "server/api/errands.h"
 #include "server/api/replay.h"
 #include "server/api/sweep.h"
 #include "server/auth.h"
@@ -105,15 +106,31 @@ static enum err run_rest(struct job *job, void **out)
     return err;
 }
 
-static void dispatch_rest(struct job *job)
+/* A handler has more to do in the WRITE lane: takes along what it carries. */
+static bool goes_on(struct job *job)
+{
+    if (!job->call.goes_on) {
+        return false;
+    }
+    job->carried = job->call.carried;
+    job->lane = LANE_WRITE;
+    return true;
+}
+
+/* Returns ERR_BUSY if the job goes on in another lane. */
+static enum err dispatch_rest(struct job *job)
 {
     void *out = NULL;
     enum err err = run_rest(job, &out);
+    if (err == ERR_OK && goes_on(job)) {
+        return ERR_BUSY;
+    }
     if (err == ERR_OK) {
         answer_success(job, &job->route->reply, out, NULL);
     } else {
         answer_failure(job, err, NULL, true);
     }
+    return ERR_OK;
 }
 
 /* ---- Calls that only the socket has ------------------------------------------------------- */
@@ -230,12 +247,15 @@ static enum err run_endpoint(struct job *job, const struct socket_call *frame)
     if (route == NULL) {
         return call_blame(&job->call, ERR_UNKNOWN_CALL, "call");
     }
-    if (route->lane != job->lane) {
+    if (route->lane != job->lane && job->carried == NULL) {
         job->lane = route->lane;
         return ERR_OK; /* dispatch_frame sees that the job was moved */
     }
     void *out = NULL;
     TRY(run_route(&job->call, route, &frame->data, &out));
+    if (goes_on(job)) {
+        return ERR_OK;
+    }
     if (frame->id_json != NULL) {
         struct reply_form form = route->reply;
         answer_success(job, &form, out, frame->id_json);
@@ -367,12 +387,48 @@ static enum err run_repair(struct job *job)
     return ERR_OK;
 }
 
-/* The server's own work: in the WRITE lane it sweeps, elsewhere it asks whether the store is
- * there. */
-static enum err run_duty(struct job *job)
+/* The sweeper's half in the SLOW lane: asks payment providers, and goes on in the WRITE lane with
+ * what they said, or with nothing if the store failed: there it will say so again. */
+static enum err ask_before_sweep(struct job *job)
 {
+    struct errands *errands = ARENA_NEW(job->call.arena, struct errands);
+    if (errands_ask(&job->call, errands) != ERR_OK) {
+        *errands = (struct errands){.count = 0};
+    }
+    job->carried = errands;
+    job->lane = LANE_WRITE;
+    return ERR_BUSY;
+}
+
+static enum err run_sweep(struct job *job)
+{
+    const struct errands *errands = job->carried;
     bool more;
-    return job->lane == LANE_WRITE ? sweep(&job->call, &more) : store_ping(job->call.store);
+    TRY(errands_write(&job->call, errands));
+    TRY(sweep(&job->call, &more));
+    job->call.wants_sweep = job->call.wants_sweep || more || errands->more;
+    return ERR_OK;
+}
+
+/* The server's own work. Returns ERR_BUSY if the job goes on in another lane. */
+static enum err dispatch_duty(struct job *job)
+{
+    enum err err = ERR_OK;
+    switch (job->duty) {
+    case DUTY_PING:
+        err = store_ping(job->call.store);
+        break;
+    case DUTY_SWEEP:
+        if (job->carried == NULL) {
+            return ask_before_sweep(job);
+        }
+        err = run_sweep(job);
+        break;
+    }
+    if (err != ERR_OK) {
+        answer_failure(job, err, NULL, false);
+    }
+    return ERR_OK;
 }
 
 /* ---- Entry -------------------------------------------------------------------------------- */
@@ -384,6 +440,7 @@ static void begin(struct job *job)
     call->now = clock_now(call->clock);
     call->store_id = store_id(store_of_session(call->store));
     call->fault = (struct fault){.after_ms = 0};
+    call->carried = job->carried;
     job->err = ERR_OK;
     job->verdict = VERDICT_GO_ON;
 }
@@ -394,8 +451,7 @@ enum err dispatch_run(struct job *job)
     enum err err = ERR_OK;
     switch (job->kind) {
     case JOB_REST:
-        dispatch_rest(job);
-        return ERR_OK;
+        return dispatch_rest(job);
     case JOB_FRAME:
         return dispatch_frame(job);
     case JOB_RESUME:
@@ -405,8 +461,7 @@ enum err dispatch_run(struct job *job)
         err = run_repair(job);
         break;
     case JOB_DUTY:
-        err = run_duty(job);
-        break;
+        return dispatch_duty(job);
     }
     if (err != ERR_OK) {
         answer_failure(job, err, job->id_json, job->id_json != NULL);

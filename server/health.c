@@ -44,6 +44,7 @@ int health_request(struct conn *conn, const char *path, size_t length)
         return http_answer(conn, &reply);
     }
     struct job *job = job_new(conn->loop->jobs, JOB_DUTY);
+    job->duty = DUTY_PING;
     job->lane = LANE_READ;
     return http_submit(conn, job);
 }

@@ -27,7 +27,12 @@ enum job_kind {
     JOB_FRAME,  /* a text frame of a socket */
     JOB_RESUME, /* replay for a socket that is signed in and subscribed */
     JOB_REPAIR, /* the same for an account whose bus lost time: items since `cursor_rev` */
-    JOB_DUTY    /* the server's own work (the sweeper); no connection */
+    JOB_DUTY    /* the server's own work: see enum duty */
+};
+
+enum duty {
+    DUTY_PING, /* whether the store is there; for a connection; READ */
+    DUTY_SWEEP /* the sweeper: starts in SLOW, where providers are asked, goes on in WRITE */
 };
 
 /* What a JOB_FRAME tells the loop to do with the connection besides sending the answer. */
@@ -41,6 +46,7 @@ enum verdict {
 struct job {
     struct job *next;
     enum job_kind kind;
+    enum duty duty; /* JOB_DUTY */
     enum lane lane;
     struct conn_handle from;
     /* In. */
@@ -57,6 +63,7 @@ struct job {
     /* Between. */
     struct arena *arena; /* owned; lives with the job */
     bool awaits_record;  /* done in another lane; only its notes are still to be written */
+    const void *carried; /* arena; from one lane to the next, see call.h */
     enum err err;
     /* Out. */
     struct call call;     /* jobs.c sets arena, store, settings, clock and attempts before

@@ -53,10 +53,21 @@
 
 static void finish_duty(struct loop *loop, struct conn *conn, struct job *job)
 {
-    if (job->lane == LANE_WRITE) {
+    if (job->duty == DUTY_SWEEP) {
         loop->is_sweeping = false;
     } else if (conn != NULL) {
         health_finished(conn, job);
+    }
+}
+
+static void sweep_if_due(struct loop *loop, int64_t now_ms);
+
+/* The sweeper follows at once where something was left for it. */
+static void sweep_if_wanted(struct loop *loop, const struct job *job)
+{
+    if (job->err == ERR_OK && job->call.wants_sweep) {
+        loop->next_sweep_ms = 0;
+        sweep_if_due(loop, clock_monotonic_ms());
     }
 }
 
@@ -83,6 +94,7 @@ static void finish(struct loop *loop, struct job *job)
         finish_duty(loop, conn, job);
         break;
     }
+    sweep_if_wanted(loop, job);
 }
 
 static void stop_go_on(struct loop *loop);
@@ -371,7 +383,8 @@ static void sweep_if_due(struct loop *loop, int64_t now_ms)
     }
     loop->next_sweep_ms = now_ms + loop->settings->sweep_seconds * MS_PER_SECOND;
     struct job *job = job_new(loop->jobs, JOB_DUTY);
-    job->lane = LANE_WRITE;
+    job->duty = DUTY_SWEEP;
+    job->lane = LANE_SLOW;
     if (jobs_submit(loop->jobs, job) != ERR_OK) {
         job_free(loop->jobs, job);
         return; /* a full lane has more urgent work */

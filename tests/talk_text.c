@@ -7,11 +7,14 @@
  *   {2001 x 字}                 the text so many times
  *   {idno 11000019900307001}   17 digits and the check digit of GB 11643
  *   {b64url name}              the variable's text in base64url, for hand-made tokens
+ *   {hmac key text}            HMAC-SHA256 of the variable text with the variable key, in hex
  *
  * Nothing is freed here: a story is a short process (talk.h). */
 #include "talk.h"
 
 #include <ctype.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +258,26 @@ static json_t *named(struct story *story, const char *inner)
     return json_integer(json_integer_value(value) + moved);
 }
 
+static json_t *signature(struct story *story, const char *names)
+{
+    size_t length = strcspn(names, " ");
+    if (names[length] == '\0') {
+        story_fail(story, "{hmac …} wants two variables: key and text");
+    }
+    json_t *key = variable(story, text_copy(names, length));
+    json_t *signed_text = variable(story, names + length + 1);
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned count = 0;
+    HMAC(EVP_sha256(), json_string_value(key), (int)json_string_length(key),
+         (const unsigned char *)json_string_value(signed_text), json_string_length(signed_text),
+         bytes, &count);
+    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+    }
+    return json_string(hex);
+}
+
 json_t *take_reference(struct story *story, const char *at, const char **end)
 {
     const char *close = strchr(at, '}');
@@ -272,6 +295,9 @@ json_t *take_reference(struct story *story, const char *at, const char **end)
     }
     if (strncmp(inner, "b64url ", 7) == 0) {
         return base64url(story, inner + 7);
+    }
+    if (strncmp(inner, "hmac ", 5) == 0) {
+        return signature(story, inner + 5);
     }
     return named(story, inner);
 }

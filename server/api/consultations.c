@@ -174,7 +174,6 @@ enum err api_consultation_update(struct call *call, const struct consultation_up
         return order_refuse_move(call, out);
     }
     TRY(err);
-    TRY(order_refund(call, out));
     consultation_view(call->settings, out);
     return ERR_OK;
 }

@@ -138,7 +138,7 @@ static enum err release_chat(struct call *call, struct consultation *order)
 
 /* The end notice is posted while the chat is still the order's but shut, so that no message of
  * the order comes after it and none of the next order before it. */
-#define STEPS_MAX 4
+#define STEPS_MAX 5
 static const struct {
     const char *status;
     step_fn steps[STEPS_MAX];
@@ -147,8 +147,8 @@ static const struct {
     {CANCELLED, {payment_close, post_system, release_chat}},
     {PAID, {post_start, open_chat}},
     {ANSWERING, {check_replies, post_disclaimer}},
-    {EXPIRED, {shut_chat, post_end, post_system, release_chat}},
-    {REFUND_ASKED, {shut_chat}},
+    {EXPIRED, {shut_chat, post_end, post_system, release_chat, payment_owe}},
+    {REFUND_ASKED, {shut_chat, payment_owe}},
     {COMPLETED, {shut_chat, post_end, release_chat}},
     {EXPIRED_REFUNDED, {post_system}},
     {REFUNDED, {post_end, post_system, release_chat}},
@@ -227,14 +227,9 @@ static enum err record_before(struct call *call, const struct consultation *orde
 }
 
 /* When the system moves an order next, if nobody else does: see order_make_due_move. */
-static struct timestamp due_of(const struct consultation *order, const char *to,
-                               struct timestamp now)
+static struct timestamp due_of(const struct consultation *order, const char *to)
 {
-    if (strcmp(to, ANSWERING) == 0) {
-        return order->deadline;
-    }
-    bool owes_refund = strcmp(to, EXPIRED) == 0 || strcmp(to, REFUND_ASKED) == 0;
-    return owes_refund ? now : TIME_NONE;
+    return strcmp(to, ANSWERING) == 0 ? order->deadline : TIME_NONE;
 }
 
 enum err order_move_only(struct call *call, struct consultation *order, const char *to,
@@ -251,7 +246,7 @@ enum err order_move_only(struct call *call, struct consultation *order, const ch
         MAX(consultation, rev, call_stamp(call)),
     };
     size_t condition_count = 2, change_count = 4;
-    struct timestamp due = due_of(order, to, call->now);
+    struct timestamp due = due_of(order, to);
     if (strcmp(to, PAID) != 0) { /* the terms of a payment bring their own */
         changes[change_count++] =
             due.ms != 0 ? SET(consultation, due, due) : UNSET(consultation, due);
@@ -279,20 +274,6 @@ enum err order_move(struct call *call, struct consultation *order, const char *t
     return order_settle(call, order);
 }
 
-enum err order_refund(struct call *call, struct consultation *order)
-{
-    bool is_expired = strcmp(order->status, EXPIRED) == 0;
-    if (!is_expired && strcmp(order->status, REFUND_ASKED) != 0) {
-        return ERR_OK;
-    }
-    TRY(payment_refund(call, order));
-    enum err err = order_move(call, order, is_expired ? EXPIRED_REFUNDED : REFUNDED, NULL);
-    if (err == ERR_ABSENT) {
-        return store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
-    }
-    return err;
-}
-
 enum err order_make_due_move(struct call *call, struct consultation *order, bool *moved)
 {
     *moved = false;
@@ -301,7 +282,9 @@ enum err order_make_due_move(struct call *call, struct consultation *order, bool
     }
     enum err err = ERR_OK;
     if (strcmp(order->status, UNPAID) == 0) {
-        err = order_move(call, order, CANCELLED, NULL);
+        bool must_wait;
+        TRY(payment_may_be_paid(call, order, &must_wait));
+        err = must_wait ? ERR_ABSENT : order_move(call, order, CANCELLED, NULL);
     } else if (strcmp(order->status, PAID) == 0) {
         err = order_move(call, order, EXPIRED, NULL);
     } else if (strcmp(order->status, ANSWERING) == 0) {
@@ -311,11 +294,11 @@ enum err order_make_due_move(struct call *call, struct consultation *order, bool
         err = order_move(call, order, has_reply ? COMPLETED : EXPIRED, &terms);
     }
     if (err == ERR_ABSENT) {
-        return ERR_OK; /* somebody else moved it just now */
+        return ERR_OK; /* somebody else moved it just now, or its provider is asked first */
     }
     TRY(err);
     *moved = true;
-    return order_refund(call, order);
+    return ERR_OK;
 }
 
 /* ---- Reading ------------------------------------------------------------------------------ */

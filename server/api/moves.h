@@ -48,11 +48,8 @@ MUST_USE enum err order_move_only(struct call *call, struct consultation *order,
  * dead, in which case the reply is given back after ORDER_SETTLING_MS. */
 MUST_USE enum err order_settle(struct call *call, struct consultation *order);
 
-/* Pays back an order in 05 or 06 and moves it to 08 or 09. Repeatable. */
-MUST_USE enum err order_refund(struct call *call, struct consultation *order);
-
-/* Makes the system's move if its time has come (contract 3: unpaid too long, 48 hours over, a
- * refund still to be made). *moved says whether anything was done. */
+/* Makes the system's move if its time has come (contract 3: unpaid too long, 48 hours over).
+ * *moved says whether anything was done. */
 MUST_USE enum err order_make_due_move(struct call *call, struct consultation *order, bool *moved);
 
 /* Reads an order, settling it first if a dead process left it unsettled. ERR_CONSULTATION_NOT_FOUND. */

@@ -1,11 +1,11 @@
-/* Payments: one per order, confirmed by the provider's signed notification only.
+/* Payments: one per order, confirmed by the provider only.
  *
- * The sandbox provider is embedded: its payer is played by an endpoint, and its notification is
- * made and signed here, then goes the way of any provider's. Refunds are confirmed at once. */
+ * Making one (10.5) has two halves: the provider is asked in the SLOW lane, and what it answers is
+ * written in the WRITE lane. Of two made at once the first one written stands; the other is never
+ * told to anybody, so nobody can pay it. A free order has nothing to ask: its payment of 0 分 is
+ * paid as soon as it is made, and refunded as soon as it is owed. */
 #include "server/api/payments.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "server/api/api.h"
@@ -14,36 +14,51 @@
 #include "server/api/notices.h"
 #include "server/auth.h"
 #include "server/config.h"
+#include "server/log.h"
 
-#define WAIT_FOR_PAY "WAIT_FOR_PAY"
-#define PAYMENT_PAID "PAID"
-#define PAYMENT_REFUNDING "REFUNDING"
-#define PAYMENT_REFUNDED "REFUNDED"
-#define PAYMENT_CLOSED "CLOSED"
 #define TRADE_NO_DIGITS 12
 #define MS_PER_HOUR INT64_C(3600000)
+#define FIRST_LOOK_MS INT64_C(60000)
+#define CHANGES_MAX 8
 
-static struct oid payment_id_of(struct oid consultation_id)
+struct oid payment_id_of(struct oid consultation_id)
 {
     return id_derive_number("payment", consultation_id, 0);
 }
 
-static struct audit_note note_of(const struct payment *payment)
+static struct audit_note note_of(const struct payment *payment, const char *state)
 {
     return (struct audit_note){.action = AUDIT_PAYMENT,
                                .consultation_id = payment->consultation_id,
                                .subject = payment->id,
-                               .result = payment->status};
+                               .result = state};
 }
 
-/* Moves a payment from one state to another; `changed` says whether it was in `from`. */
+void payment_note_again(struct call *call, const struct payment *payment)
+{
+    struct audit_note note = note_of(payment, payment->status);
+    audit_note_again(call, &note);
+}
+
+/* The row of the state before may be missing too: of a process that died before it wrote it. */
+static void note_change(struct call *call, const struct payment *payment, const char *from)
+{
+    struct audit_note before = note_of(payment, from), after = note_of(payment, payment->status);
+    audit_note_again(call, &before);
+    audit_note(call, &after);
+}
+
+/* Moves a payment from one state to another, with something left to do at `due`. *changed says
+ * whether it was in `from`. */
 static enum err change_state(struct call *call, struct oid id, const char *from, const char *to,
-                             const struct change *more, size_t more_count, bool *changed,
-                             struct payment *out)
+                             struct timestamp due, const struct change *more, size_t more_count,
+                             bool *changed, struct payment *out)
 {
     struct condition condition = WHERE(payment, status, IS, from);
-    struct change changes[5] = {SET(payment, status, to), SET(payment, updated_at, call->now)};
-    size_t count = 2;
+    struct change changes[CHANGES_MAX] = {SET(payment, status, to),
+                                          SET(payment, updated_at, call->now),
+                                          SET(payment, due, due), SET(payment, tries, 0)};
+    size_t count = 4;
     for (size_t i = 0; i < more_count; i++) {
         changes[count++] = more[i];
     }
@@ -51,47 +66,178 @@ static enum err change_state(struct call *call, struct oid id, const char *from,
                                 changes, count, out);
     *changed = err == ERR_OK;
     if (*changed) {
-        struct audit_note note = note_of(out);
-        audit_note(call, &note);
+        note_change(call, out, from);
     }
     return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+/* Nothing is left to do, unless somebody has gone on with it meanwhile. */
+static enum err is_done(struct call *call, struct payment *payment)
+{
+    TRY(audit_write_now(call));
+    struct condition conditions[] = {WHERE(payment, status, IS, payment->status),
+                                     WHERE(payment, due, IS, payment->due)};
+    struct change change = UNSET(payment, due);
+    enum err err = store_update(call->store, call->arena, COLLECTION_PAYMENTS, payment->id,
+                                conditions, ARRAY_LENGTH(conditions), &change, 1, payment);
+    if (err == ERR_ABSENT) {
+        return store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
+    }
+    return err;
 }
 
 enum err payment_close(struct call *call, struct consultation *order)
 {
     bool changed;
     struct payment payment;
-    return change_state(call, payment_id_of(order->id), WAIT_FOR_PAY, PAYMENT_CLOSED, NULL, 0,
-                        &changed, &payment);
+    struct timestamp look = {call->now.ms + FIRST_LOOK_MS};
+    return change_state(call, payment_id_of(order->id), PAYMENT_WAITING, PAYMENT_CLOSED, look, NULL,
+                        0, &changed, &payment);
 }
 
-/* Pays back whatever state the payment is in; a payment never made needs nothing. */
-static enum err refund(struct call *call, struct oid id)
+enum err payment_owe(struct call *call, struct consultation *order)
 {
     bool changed;
     struct payment payment;
-    TRY(change_state(call, id, PAYMENT_PAID, PAYMENT_REFUNDING, NULL, 0, &changed, &payment));
-    /* Here a provider would be called, with outTradeNo as the key that makes repeating safe. */
-    struct change refunded = SET(payment, refunded_at, call->now);
-    TRY(change_state(call, id, PAYMENT_REFUNDING, PAYMENT_REFUNDED, &refunded, 1, &changed,
-                     &payment));
-    if (changed) {
-        return ERR_OK;
-    }
-    enum err err = store_get(call->store, call->arena, COLLECTION_PAYMENTS, id, &payment);
-    if (err == ERR_OK && strcmp(payment.status, PAYMENT_REFUNDED) == 0) {
-        struct audit_note note = note_of(&payment);
-        audit_note_again(call, &note);
-    }
+    TRY(change_state(call, payment_id_of(order->id), PAYMENT_PAID, PAYMENT_REFUNDING, call->now,
+                     NULL, 0, &changed, &payment));
+    call->wants_sweep = call->wants_sweep || changed;
+    return ERR_OK;
+}
+
+enum err payment_may_be_paid(struct call *call, const struct consultation *order, bool *out)
+{
+    struct payment payment;
+    enum err err = store_get(call->store, call->arena, COLLECTION_PAYMENTS,
+                             payment_id_of(order->id), &payment);
+    *out = err == ERR_OK && strcmp(payment.status, PAYMENT_CLOSED) != 0 &&
+           payment.asked_at.ms < order->due.ms;
     return err == ERR_ABSENT ? ERR_OK : err;
 }
 
-enum err payment_refund(struct call *call, struct consultation *order)
+/* ---- What follows from a state ------------------------------------------------------------ */
+
+/* Moves the order on, or owes the money back if that is too late. */
+static enum err settle_paid(struct call *call, struct payment *payment)
 {
-    return refund(call, payment_id_of(order->id));
+    struct consultation order;
+    TRY(order_get(call, payment->consultation_id, &order));
+    struct timestamp deadline = {payment->paid_at.ms +
+                                 call->settings->consultation_hours * MS_PER_HOUR};
+    struct change changes[] = {SET(consultation, paid_at, payment->paid_at),
+                               SET(consultation, deadline, deadline),
+                               SET(consultation, due, deadline)};
+    struct move_terms terms = {.changes = changes, .change_count = ARRAY_LENGTH(changes)};
+    if (strcmp(order.status, UNPAID) == 0) {
+        enum err err = order_move(call, &order, PAID, &terms);
+        if (err == ERR_ABSENT) {
+            err = order_get(call, payment->consultation_id, &order);
+        }
+        TRY(err);
+    }
+    if (strcmp(order.status, CANCELLED) == 0) {
+        TRY(payment_owe(call, &order));
+    }
+    return is_done(call, payment);
+}
+
+static enum err settle_refunded(struct call *call, struct payment *payment)
+{
+    struct consultation order;
+    TRY(order_get(call, payment->consultation_id, &order));
+    const char *to = strcmp(order.status, EXPIRED) == 0        ? EXPIRED_REFUNDED
+                     : strcmp(order.status, REFUND_ASKED) == 0 ? REFUNDED
+                                                               : NULL;
+    if (to != NULL) {
+        enum err err = order_move(call, &order, to, NULL);
+        if (err == ERR_ABSENT) {
+            return ERR_OK; /* somebody else has just moved it: looked at once more when due */
+        }
+        TRY(err);
+    }
+    return is_done(call, payment);
+}
+
+enum err payment_settle(struct call *call, struct payment *payment)
+{
+    if (payment->due.ms == 0) {
+        return ERR_OK;
+    }
+    payment_note_again(call, payment);
+    if (strcmp(payment->status, PAYMENT_PAID) == 0) {
+        return settle_paid(call, payment);
+    }
+    return strcmp(payment->status, PAYMENT_REFUNDED) == 0 ? settle_refunded(call, payment) : ERR_OK;
+}
+
+/* ---- What a provider says ----------------------------------------------------------------- */
+
+enum err payment_find(struct call *call, const char *trade_no, struct payment *out)
+{
+    struct condition condition = WHERE(payment, out_trade_no, IS, trade_no);
+    struct query query = {.conditions = &condition, .condition_count = 1, .limit = 1};
+    enum err err = store_find_one(call->store, call->arena, COLLECTION_PAYMENTS, &query, out);
+    return err == ERR_ABSENT ? call_blame(call, ERR_PAYMENT_NOT_FOUND, "outTradeNo") : err;
+}
+
+static enum err hear_paid(struct call *call, struct payment *payment, const struct trade *trade)
+{
+    static const char *const before[] = {PAYMENT_WAITING, PAYMENT_CLOSED};
+    struct change changes[] = {SET(payment, paid_at, call->now),
+                               SET(payment, transaction_id, trade->transaction_id)};
+    bool changed = false;
+    for (size_t i = 0; i < ARRAY_LENGTH(before) && !changed; i++) {
+        TRY(change_state(call, payment->id, before[i], PAYMENT_PAID, call->now, changes,
+                         ARRAY_LENGTH(changes), &changed, payment));
+    }
+    return changed ? ERR_OK
+                   : store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
+}
+
+static enum err hear_refunded(struct call *call, struct payment *payment)
+{
+    struct change change = SET(payment, refunded_at, call->now);
+    bool changed = false;
+    TRY(change_state(call, payment->id, PAYMENT_REFUNDING, PAYMENT_REFUNDED, call->now, &change, 1,
+                     &changed, payment));
+    return changed ? ERR_OK
+                   : store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
+}
+
+enum err payment_heard(struct call *call, struct payment *payment, const struct trade *trade)
+{
+    if (trade->total_fee != payment->total_fee) {
+        char id[OID_TEXT_BYTES];
+        oid_format(payment->id, id);
+        log_warning("a payment of another amount is not taken", "payment=%s", id);
+        return call_blame(call, ERR_WRONG_AMOUNT, "totalFee");
+    }
+    if (trade->state == TRADE_PAID) {
+        TRY(hear_paid(call, payment, trade));
+    } else if (trade->state == TRADE_REFUNDED) {
+        TRY(hear_refunded(call, payment));
+    }
+    return payment_settle(call, payment);
+}
+
+enum err payment_notified(struct call *call, const struct provider *provider,
+                          const struct notification *in, struct payment *out)
+{
+    struct trade trade;
+    TRY(provider->verify(call, in, &trade));
+    TRY(payment_find(call, trade.out_trade_no, out));
+    if (strcmp(out->provider, provider->name) != 0) {
+        return call_blame(call, ERR_PAYMENT_NOT_FOUND, "outTradeNo");
+    }
+    return payment_heard(call, out, &trade);
 }
 
 /* ---- 10.5 --------------------------------------------------------------------------------- */
+
+/* What the first half hands to the second. */
+struct prepared {
+    const char *out_trade_no, *order_info;
+};
 
 static const char *new_trade_no(struct call *call)
 {
@@ -106,128 +252,74 @@ static const char *new_trade_no(struct call *call)
     return arena_format(call->arena, "%s%03d%s", seconds, (int)(call->now.ms % 1000), digits);
 }
 
+static struct payment new_payment(struct call *call, const struct consultation *order,
+                                  const char *trade_no, const char *order_info)
+{
+    int64_t look = call->now.ms + (order->fee == 0 ? 0 : FIRST_LOOK_MS);
+    return (struct payment){
+        .id = payment_id_of(order->id),
+        .consultation_id = order->id,
+        .user_id = order->user_id,
+        .total_fee = order->fee,
+        .out_trade_no = trade_no,
+        .status = PAYMENT_WAITING,
+        .provider = call->settings->payment_provider,
+        .order_info = order_info,
+        .created_at = call->now,
+        .updated_at = call->now,
+        .due = {look < order->due.ms ? look : order->due.ms},
+    };
+}
+
+/* The first half, in the SLOW lane: nothing is written. */
+static enum err prepare(struct call *call, const struct by_consultation *in, struct payment *out)
+{
+    struct consultation order;
+    TRY(order_read_own(call, in->consultation_id, &order));
+    if (strcmp(order.status, UNPAID) != 0) {
+        return order_refuse_move(call, &order);
+    }
+    enum err err =
+        store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment_id_of(order.id), out);
+    if (err != ERR_ABSENT) {
+        return err;
+    }
+    struct prepared *prepared = ARENA_NEW(call->arena, struct prepared);
+    *prepared = (struct prepared){new_trade_no(call), "{}"};
+    if (order.fee > 0) {
+        struct payment payment = new_payment(call, &order, prepared->out_trade_no, NULL);
+        TRY(call->settings->provider->create(call, &payment, &prepared->order_info));
+    }
+    call->goes_on = true;
+    call->carried = prepared;
+    return ERR_OK;
+}
+
 enum err api_payment_create(struct call *call, const struct by_consultation *in,
                             struct payment *out)
 {
+    const struct prepared *prepared = call->carried;
+    if (prepared == NULL) {
+        return prepare(call, in, out);
+    }
     struct consultation order;
     TRY(order_get_own(call, in->consultation_id, &order));
     if (strcmp(order.status, UNPAID) != 0) {
         return order_refuse_move(call, &order);
     }
-    const char *trade_no = new_trade_no(call);
-    *out = (struct payment){
-        .id = payment_id_of(order.id),
-        .consultation_id = order.id,
-        .user_id = order.user_id,
-        .total_fee = order.fee,
-        .out_trade_no = trade_no,
-        .status = WAIT_FOR_PAY,
-        .provider = call->settings->payment_provider,
-        .order_info = arena_format(call->arena, "{\"provider\":\"%s\",\"outTradeNo\":\"%s\"}",
-                                   call->settings->payment_provider, trade_no),
-        .created_at = call->now,
-        .updated_at = call->now,
-    };
+    *out = new_payment(call, &order, prepared->out_trade_no, prepared->order_info);
     enum err err = store_insert(call->store, COLLECTION_PAYMENTS, out);
-    struct audit_note note = note_of(out);
-    if (err != ERR_DUPLICATE) {
+    if (err == ERR_DUPLICATE) {
+        TRY(store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment_id_of(order.id), out));
+        payment_note_again(call, out);
+    } else {
         TRY(err);
+        struct audit_note note = note_of(out, out->status);
         audit_note(call, &note);
+    }
+    if (out->total_fee > 0) {
         return ERR_OK;
     }
-    audit_note_again(call, &note);
-    return store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment_id_of(order.id), out);
-}
-
-/* ---- The provider's notification ---------------------------------------------------------- */
-
-static enum err find_by_trade_no(struct call *call, const char *trade_no, struct payment *out)
-{
-    struct condition condition = WHERE(payment, out_trade_no, IS, trade_no);
-    struct query query = {.conditions = &condition, .condition_count = 1, .limit = 1};
-    enum err err = store_find_one(call->store, call->arena, COLLECTION_PAYMENTS, &query, out);
-    return err == ERR_ABSENT ? call_blame(call, ERR_PAYMENT_NOT_FOUND, "outTradeNo") : err;
-}
-
-/* The payment is PAID: moves its order on, or gives the money back if that is too late. */
-static enum err order_paid(struct call *call, struct payment *payment)
-{
-    struct consultation order;
-    TRY(order_get(call, payment->consultation_id, &order));
-    struct timestamp deadline = {payment->paid_at.ms +
-                                 call->settings->consultation_hours * MS_PER_HOUR};
-    struct change changes[] = {SET(consultation, paid_at, payment->paid_at),
-                               SET(consultation, deadline, deadline),
-                               SET(consultation, due, deadline)};
-    struct move_terms terms = {.changes = changes, .change_count = ARRAY_LENGTH(changes)};
-    if (strcmp(order.status, UNPAID) == 0) {
-        enum err err = order_move(call, &order, PAID, &terms);
-        if (err != ERR_ABSENT) {
-            return err;
-        }
-        TRY(order_get(call, payment->consultation_id, &order));
-    }
-    if (strcmp(order.status, CANCELLED) == 0) {
-        TRY(refund(call, payment->id));
-        return store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
-    }
-    return ERR_OK; /* a repeated notification */
-}
-
-enum err payment_notified(struct call *call, const char *body, const char *signature,
-                          struct payment *out)
-{
-    char expected[65];
-    hmac_sha256_hex(call->settings->sandbox_key, body, strlen(body), expected);
-    if (!text_equal_secretly(expected, signature)) {
-        return ERR_BAD_SIGNATURE;
-    }
-    char trade_no[65], transaction_id[65];
-    int64_t total_fee;
-    if (sscanf(body, "outTradeNo=%64[0-9]&totalFee=%" SCNd64 "&transactionId=%64[0-9a-z]", trade_no,
-               &total_fee, transaction_id) != 3) {
-        return ERR_MALFORMED_REQUEST;
-    }
-    TRY(find_by_trade_no(call, trade_no, out));
-    if (total_fee != out->total_fee) {
-        return ERR_WRONG_AMOUNT;
-    }
-    struct change paid[] = {
-        SET(payment, paid_at, call->now),
-        SET(payment, transaction_id,
-            arena_text(call->arena, transaction_id, strlen(transaction_id))),
-    };
-    bool changed = false;
-    TRY(change_state(call, out->id, WAIT_FOR_PAY, PAYMENT_PAID, paid, 2, &changed, out));
-    if (!changed) {
-        TRY(change_state(call, out->id, PAYMENT_CLOSED, PAYMENT_PAID, paid, 2, &changed, out));
-    }
-    if (!changed) {
-        TRY(store_get(call->store, call->arena, COLLECTION_PAYMENTS, out->id, out));
-        struct audit_note note = note_of(out);
-        audit_note_again(call, &note);
-    }
-    return order_paid(call, out);
-}
-
-/* ---- ＋ the sandbox's payer ----------------------------------------------------------------- */
-
-enum err api_sandbox_pay(struct call *call, const struct sandbox_pay *in, struct payment *out)
-{
-    if (strcmp(call->settings->payment_provider, "sandbox") != 0) {
-        return ERR_UNKNOWN_CALL;
-    }
-    struct payment payment;
-    TRY(find_by_trade_no(call, in->out_trade_no, &payment));
-    if (!oid_equal(payment.user_id, call->who.account.id)) {
-        return call_blame(call, ERR_NOT_YOURS, "outTradeNo");
-    }
-    char transaction_id[OID_TEXT_BYTES];
-    oid_format(id_derive_text("sandbox transaction", in->out_trade_no), transaction_id);
-    const char *body =
-        arena_format(call->arena, "outTradeNo=%s&totalFee=%" PRId64 "&transactionId=%s",
-                     payment.out_trade_no, payment.total_fee, transaction_id);
-    char signature[65];
-    hmac_sha256_hex(call->settings->sandbox_key, body, strlen(body), signature);
-    return payment_notified(call, body, signature, out);
+    struct trade nothing_to_pay = {TRADE_PAID, out->out_trade_no, 0, NULL};
+    return payment_heard(call, out, &nothing_to_pay);
 }

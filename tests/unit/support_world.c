@@ -13,6 +13,8 @@
 
 #include "server/auth.h"
 #include "server/api/chats.h"
+#include "server/api/errands.h"
+#include "server/api/sweep.h"
 #include "server/route.h"
 
 static void make_shift_file(struct world *world)
@@ -170,6 +172,12 @@ enum err world_call(struct world *world, const char *path, const void *in, void 
         assert_int_equal(store_mark(world->session), ERR_OK);
     }
     enum err err = route->handler(call, in, out);
+    if (err == ERR_OK && call->goes_on) {
+        const void *carried = call->carried;
+        call = world_ready(world);
+        call->carried = carried;
+        err = route->handler(call, in, out);
+    }
     if (err != ERR_OK) {
         call_forget_emissions(call);
         if (world->rolls_back) {
@@ -181,6 +189,29 @@ enum err world_call(struct world *world, const char *path, const void *in, void 
     }
     keep_events(world);
     return err;
+}
+
+enum err world_sweep(struct world *world, bool *more)
+{
+    struct call *call = world_ready(world);
+    struct errands errands;
+    TRY(errands_ask(call, &errands));
+    enum err err = errands_write(call, &errands);
+    if (err == ERR_OK) {
+        err = sweep(call, more);
+    }
+    *more = *more || call->wants_sweep || errands.more;
+    keep_events(world);
+    return err;
+}
+
+void world_sweep_all(struct world *world)
+{
+    bool more = true;
+    for (int i = 0; more; i++) {
+        assert_true(i < 1000);
+        assert_int_equal(world_sweep(world, &more), ERR_OK);
+    }
 }
 
 void world_forget_events(struct world *world)

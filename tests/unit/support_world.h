@@ -44,6 +44,10 @@ void world_shift(struct world *world, int64_t ms);
 /* Runs the handler of a path as a worker would: what it returns, and on failure nothing kept. */
 enum err world_call(struct world *world, const char *path, const void *in, void *out);
 
+/* One turn of the sweeper, both halves, as the server's duty; then all that is to be done now. */
+enum err world_sweep(struct world *world, bool *more);
+void world_sweep_all(struct world *world);
+
 /* Gets the call ready for functions that are no handlers. */
 struct call *world_ready(struct world *world);
 

@@ -111,6 +111,7 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
     refused("[consultation]\ntime_zone = Mars/Olympus\n", "no zone Mars/Olympus");
     refused("[auth]\nusersig_app_id = 14x\n", "usersig_app_id must be digits");
     refused("[payment]\npayment_provider = cash\n", "no provider cash");
+    refused("[payment]\npayment_provider = wechat\n", "this version has no wechat");
 }
 
 static void wrong_flags_and_variables_are_refused(void **state)
@@ -157,6 +158,9 @@ static void the_test_clock_is_for_demos_only(void **state)
     write_file("[testing]\ntest_clock_file = /tmp/clock\n");
     assert_null(load("--config", path, NULL));
     assert_non_null(strstr(why, "test_clock_file"));
+    write_file("[testing]\nsandbox_trouble = refund-fails\n");
+    assert_null(load("--config", path, NULL));
+    assert_non_null(strstr(why, "sandbox_trouble"));
 }
 
 static char *printed(const struct settings *settings)

@@ -244,6 +244,10 @@ static void cancelling_closes_the_payment_and_tells_the_user(void **state)
     struct sandbox_pay pay = {payment.out_trade_no};
     assert_int_equal(world_call(world, "/consultation/payment/sandbox/pay", &pay, &payment),
                      ERR_OK);
+    assert_string_equal(payment.status, "REFUNDING");
+    world_sweep_all(world);
+    assert_int_equal(world_call(world, "/consultation/payment/sandbox/pay", &pay, &payment),
+                     ERR_OK);
     assert_string_equal(payment.status, "REFUNDED");
     assert_string_equal(world_read_order(world, order.id).status, "02");
     world_order(world); /* the pair is free again */
@@ -255,11 +259,13 @@ static void refund_before_a_reply_ends_the_order(void **state)
     struct consultation order = world_paid_order(world);
     assert_int_equal(ask(world, world->user, order.id, "07", &order), ERR_ILLEGAL_TRANSITION);
     assert_int_equal(ask(world, world->user, order.id, "06", &order), ERR_OK);
-    assert_string_equal(order.status, "09");
+    assert_string_equal(order.status, "06");
     assert_false(world_chat(world, order.chat_id).status);
     struct message message;
     assert_int_equal(world_send(world, world->user, &order, "问", NULL, &message),
                      ERR_CONSULTATION_NOT_OPEN);
+    world_sweep_all(world);
+    assert_string_equal(world_read_order(world, order.id).status, "09");
     assert_int_equal(world_events(world, world->doctor, "咨询结束"), 1);
     world_order(world);
 }

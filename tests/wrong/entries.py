@@ -151,6 +151,9 @@ entry("/consultation/payment/sandbox/pay",
       lambda w: {"outTradeNo": w.unpaid_payment()["outTradeNo"]},
       stranger=("NOT_YOURS", "outTradeNo"),
       refused={"outTradeNo": (404, "PAYMENT_NOT_FOUND")})
+entry("/consultation/payment/sandbox/notify", lambda w: w.notification(),
+      refused={field: (401, "BAD_SIGNATURE")
+               for field in ("outTradeNo", "transactionId", "signature")})
 
 # 11
 entry("/dictionary/diagnosis/list", lambda w: {"limit": 100})

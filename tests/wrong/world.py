@@ -4,11 +4,13 @@ Two users and two doctors; the first of each have a consultation with each other
 strangers to it. What a test uses up (an order, a patient) it gets fresh from here.
 """
 
+import hashlib
+import hmac
 import json
 import secrets
 import sqlite3
 
-from server import Closed, Socket
+from server import SANDBOX_KEY, Closed, Socket
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -125,6 +127,16 @@ class World:
     def unpaid_payment(self):
         order = self.make_order()
         return self.user.get("/consultation/payment/create", {"consultationId": order["id"]})
+
+    def notification(self):
+        """What the sandbox's provider sends, signed as it signs, of a payment that is made."""
+        payment = self.unpaid_payment()
+        self.user.get("/consultation/payment/sandbox/pay", {"outTradeNo": payment["outTradeNo"]})
+        fields = {"outTradeNo": payment["outTradeNo"], "totalFee": payment["totalFee"],
+                  "tradeState": "PAID", "transactionId": "t1"}
+        text = "&".join(f"{name}={value}" for name, value in fields.items())
+        signature = hmac.new(SANDBOX_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+        return dict(fields, signature=signature)
 
     def answered_order(self):
         order = self.pay(self.make_order())
