@@ -182,27 +182,23 @@ static enum err pass_gate(struct call *call, struct message *message, struct cha
         WHERE(chat, deadline, ABOVE, call->now),
     };
     message->rev = call_stamp(call);
-    struct change changes[] = {
-        INC(chat, last_seq, 1),
-        INC(chat, user_total, message_is_for(message, SIDE_USER)),
-        INC(chat, doctor_total, message_is_for(message, SIDE_DOCTOR)),
-        SET(chat, last_msg_content, message_summary(message)),
-        SET(chat, last_msg_time, message->created_at),
-        SET(chat, last_msg_id, message->id),
-        SET(chat, updated_at, call->now),
-        MAX(chat, rev, message->rev),
-    };
-    enum err err =
-        store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, conditions,
-                     ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), chat);
+    struct places places = {.id = message->id,
+                            .count = 1,
+                            .to_user = message_is_for(message, SIDE_USER),
+                            .to_doctor = message_is_for(message, SIDE_DOCTOR),
+                            .conditions = conditions,
+                            .condition_count = ARRAY_LENGTH(conditions),
+                            .shown = message,
+                            .rev = message->rev};
+    enum err err = places_take(call, message->chat_id, &places, chat);
     if (err == ERR_ABSENT) {
         err = explain_shut_gate(call, message);
         return err == ERR_OK ? ERR_BUSY : err;
     }
     TRY(err);
-    message->seq = chat->last_seq;
-    message->user_total = chat->user_total;
-    message->doctor_total = chat->doctor_total;
+    message->seq = chat->last_seq + 1;
+    message->user_total = chat->user_total + places.to_user;
+    message->doctor_total = chat->doctor_total + places.to_doctor;
     return ERR_OK;
 }
 

@@ -69,36 +69,51 @@ const char *message_summary(const struct message *message)
     return message->audio != NULL ? "[语音]" : message->text.plain;
 }
 
-/* Takes `count` seqs of the chat. What the chat's list shows follows the last plain message. */
-static enum err take_seqs(struct call *call, const struct consultation *order,
-                          const struct message *drafts, size_t count, struct chat *after)
+enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
+                     struct chat *before)
 {
-    int64_t to_user = 0, to_doctor = 0;
-    const struct message *shown = NULL;
+    enum err err = ERR_ABSENT;
+    for (int is_counted = 0; is_counted <= 1 && err == ERR_ABSENT; is_counted++) {
+        struct condition conditions[5] = {
+            WHERE(chat, counted_id, is_counted ? IS : IS_NOT, places->id)};
+        for (size_t i = 0; i < places->condition_count; i++) {
+            conditions[1 + i] = places->conditions[i];
+        }
+        struct change changes[10] = {INC(chat, last_seq, places->count),
+                                     INC(chat, user_total, is_counted ? 0 : places->to_user),
+                                     INC(chat, doctor_total, is_counted ? 0 : places->to_doctor),
+                                     SET(chat, counted_id, places->id),
+                                     SET(chat, updated_at, call->now),
+                                     MAX(chat, rev, places->rev)};
+        size_t count = 6;
+        if (places->shown != NULL) {
+            changes[count++] = SET(chat, last_msg_content, message_summary(places->shown));
+            changes[count++] = SET(chat, last_msg_time, places->shown->created_at);
+            changes[count++] = SET(chat, last_msg_id, places->shown->id);
+        }
+        err = store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, conditions,
+                           1 + places->condition_count, changes, count, before);
+    }
+    TRY(err);
+    before->last_seq -= places->count;
+    before->user_total -= places->to_user;
+    before->doctor_total -= places->to_doctor;
+    return ERR_OK;
+}
+
+/* The places of an occasion's messages. What the chat's list shows follows the last plain one. */
+static enum err take_places(struct call *call, const struct consultation *order,
+                            const struct message *drafts, size_t count, struct chat *before)
+{
+    struct places places = {.id = drafts[0].id, .count = (int64_t)count, .rev = call_stamp(call)};
     for (size_t i = 0; i < count; i++) {
-        to_user += message_is_for(&drafts[i], SIDE_USER);
-        to_doctor += message_is_for(&drafts[i], SIDE_DOCTOR);
+        places.to_user += message_is_for(&drafts[i], SIDE_USER);
+        places.to_doctor += message_is_for(&drafts[i], SIDE_DOCTOR);
         if (!drafts[i].text.is_notice) {
-            shown = &drafts[i];
+            places.shown = &drafts[i];
         }
     }
-    struct change changes[8] = {
-        INC(chat, last_seq, (int64_t)count), INC(chat, user_total, to_user),
-        INC(chat, doctor_total, to_doctor),  MAX(chat, rev, call_stamp(call)),
-        SET(chat, updated_at, call->now),
-    };
-    size_t change_count = 5;
-    if (shown != NULL) {
-        changes[change_count++] = SET(chat, last_msg_content, message_summary(shown));
-        changes[change_count++] = SET(chat, last_msg_time, shown->created_at);
-        changes[change_count++] = SET(chat, last_msg_id, shown->id);
-    }
-    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, order->chat_id, NULL, 0, changes,
-                     change_count, after));
-    after->last_seq -= (int64_t)count;
-    after->user_total -= to_user;
-    after->doctor_total -= to_doctor;
-    return ERR_OK;
+    return places_take(call, order->chat_id, &places, before);
 }
 
 /* Makes sure that the order has places for the occasion's messages: takes them from the chat and
@@ -111,7 +126,7 @@ static enum err reserve(struct call *call, struct consultation *order,
         return ERR_OK;
     }
     struct chat chat;
-    TRY(take_seqs(call, order, drafts, count, &chat));
+    TRY(take_places(call, order, drafts, count, &chat));
     struct condition condition = {fields->seq, IS, value_of_number(0)};
     struct change changes[] = {
         {fields->seq, CHANGE_SET, value_of_number(chat.last_seq + 1)},
@@ -231,20 +246,12 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
         return err;
     }
     message.rev = call_stamp(call);
-    struct change changes[] = {
-        INC(chat, last_seq, 1),
-        INC(chat, user_total, 1),
-        SET(chat, last_msg_content, text),
-        SET(chat, last_msg_time, call->now),
-        SET(chat, last_msg_id, message.id),
-        MAX(chat, rev, message.rev),
-        SET(chat, updated_at, call->now),
-    };
+    struct places places = {
+        .id = message.id, .count = 1, .to_user = 1, .shown = &message, .rev = message.rev};
     struct chat chat;
-    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, message.chat_id, NULL, 0, changes,
-                     ARRAY_LENGTH(changes), &chat));
-    message.seq = chat.last_seq;
-    message.user_total = chat.user_total;
+    TRY(places_take(call, message.chat_id, &places, &chat));
+    message.seq = chat.last_seq + 1;
+    message.user_total = chat.user_total + 1;
     message.doctor_total = chat.doctor_total;
     TRY(store_insert_many(call->store, COLLECTION_MESSAGES, &message, 1));
     struct object_list none = {NULL, 0};

@@ -24,6 +24,23 @@ bool message_is_for(const struct message *message, enum side side);
 /* What a chat's lastMsgContent says of a message of type 01 to 04. */
 const char *message_summary(const struct message *message);
 
+/* What a message, or several in a row, take in their chat. */
+struct places {
+    struct oid id; /* of the first of them */
+    int64_t count, to_user, to_doctor;
+    const struct condition *conditions; /* the chat's gate; NULL none; at most 4 */
+    size_t condition_count;
+    const struct message *shown; /* for the chat's list; NULL: it stays as it is */
+    int64_t rev;
+};
+
+/* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
+ * conditional update. If a process died after that and before it stored them, they are counted
+ * already, and only new seqs are taken. ERR_ABSENT: the gate is shut. `before` receives the chat
+ * with last_seq and totals as they were before these messages. */
+MUST_USE enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
+                              struct chat *before);
+
 /* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
  * each draft the caller fills type, text, image and direction. Repeatable: what is there already
  * is passed over. `order` receives the reservation. */

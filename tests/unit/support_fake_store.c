@@ -6,6 +6,7 @@
 
 #include "storage/backend.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,17 @@ static struct store_session *inner_of(struct store_session *session)
 struct fate {
     bool happens;
     bool is_told;
+    bool is_last; /* the process ends after it */
 };
+
+/* The end of a call. */
+static enum err told(struct fate fate, enum err err)
+{
+    if (fate.is_last) {
+        raise(SIGKILL);
+    }
+    return fate.is_told ? err : ERR_STORE;
+}
 
 static struct fate next_fate(struct store_session *session)
 {
@@ -52,14 +63,19 @@ static struct fate next_fate(struct store_session *session)
         snprintf(session->trouble, sizeof(session->trouble), "the test wants call %d to fail",
                  call);
     }
-    return (struct fate){.happens = !fails || how == FAKE_LOSES_ANSWER, .is_told = !fails};
+    if (fails && how == FAKE_KILLED_BEFORE) {
+        raise(SIGKILL);
+    }
+    bool happens = !fails || how == FAKE_LOSES_ANSWER || how == FAKE_KILLED_AFTER;
+    return (struct fate){
+        .happens = happens, .is_told = !fails, .is_last = how == FAKE_KILLED_AFTER && fails};
 }
 
 #define FORWARD(session, call)                                                                     \
     do {                                                                                           \
         const struct fate fate_ = next_fate(session);                                              \
         const enum err err_ = fate_.happens ? (call) : ERR_STORE;                                  \
-        return fate_.is_told ? err_ : ERR_STORE;                                                   \
+        return told(fate_, err_);                                                                  \
     } while (0)
 
 static enum err fake_open(const struct store_settings *settings, struct store **out, char why[256])
@@ -115,7 +131,7 @@ static enum err fake_commit(struct store_session *session)
         return ERR_STORE;
     }
     const enum err err = store_commit(inner_of(session));
-    return fate.is_told ? err : ERR_STORE;
+    return told(fate, err);
 }
 
 static void fake_abandon(struct store_session *session)

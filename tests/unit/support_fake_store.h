@@ -10,9 +10,11 @@
 #include "storage/store.h"
 
 enum fake_failure {
-    FAKE_REFUSES,      /* the call does nothing and says ERR_STORE */
-    FAKE_LOSES_ANSWER, /* the call is carried out, and says ERR_STORE all the same */
-    FAKE_STAYS_DOWN    /* this call and all after it do nothing and say ERR_STORE */
+    FAKE_REFUSES,       /* the call does nothing and says ERR_STORE */
+    FAKE_LOSES_ANSWER,  /* the call is carried out, and says ERR_STORE all the same */
+    FAKE_KILLED_BEFORE, /* the process ends by SIGKILL before the call is carried out */
+    FAKE_KILLED_AFTER,  /* the same after it */
+    FAKE_STAYS_DOWN     /* this call and all after it do nothing and say ERR_STORE */
 };
 
 /* Wraps a store. The wrapper owns it: store_close closes both. Sessions that are opened of the

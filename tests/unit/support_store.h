@@ -35,7 +35,10 @@ bool backend_is_there(enum backend backend);
 struct store_fixture *store_fixture_new(enum backend backend);
 void store_fixture_free(struct store_fixture *fixture);
 
-/* Closes the store and its session, and opens it again. */
+/* Closes the store and its session, so that other processes may have it. */
+void store_fixture_let_go(struct store_fixture *fixture);
+
+/* Closes the store and its session, unless that was done, and opens it again. */
 void store_fixture_reopen(struct store_fixture *fixture);
 
 /* Another session of the fixture's store; caller closes. */

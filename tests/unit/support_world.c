@@ -79,24 +79,45 @@ static struct account add_doctor(struct world *world, const char *sn)
     return (struct account){ROLE_DOCTOR, doctor.id};
 }
 
-void world_open(struct world *world, struct store *store)
+static void move_in(struct world *world, const char *name)
 {
-    memset(world, 0, sizeof *world);
-    world->rolls_back = true;
-    world->store = store;
-    make_shift_file(world);
     load_settings(world);
-    world->clock = clock_new(world->shift_path, store_newest_rev(store));
+    world->clock = clock_new(world->shift_path, store_newest_rev(world->store));
     assert_non_null(world->clock);
     world->attempts = attempts_new(world->settings->signin_attempts);
     world->arena = arena_new(4096);
-    assert_int_equal(store_session_open(store, true, &world->session), ERR_OK);
-    world->doctor = add_doctor(world, "00001");
-    world->other_doctor = add_doctor(world, "00002");
-    world->user = sign_up(world, "user-one");
-    world->other_user = sign_up(world, "user-two");
+    assert_int_equal(store_session_open(world->store, true, &world->session), ERR_OK);
+    world->doctor = add_doctor(world, arena_format(world->arena, "%s00001", name));
+    world->other_doctor = add_doctor(world, arena_format(world->arena, "%s00002", name));
+    world->user = sign_up(world, arena_format(world->arena, "%suser-one", name));
+    world->other_user = sign_up(world, arena_format(world->arena, "%suser-two", name));
     add_patient(world);
     world_forget_events(world);
+}
+
+void world_open_named(struct world *world, struct store *store, const char *name)
+{
+    memset(world, 0, sizeof *world);
+    world->store = store;
+    world->rolls_back = true;
+    make_shift_file(world);
+    move_in(world, name);
+}
+
+void world_open(struct world *world, struct store *store)
+{
+    world_open_named(world, store, "");
+}
+
+void world_open_beside(struct world *world, const struct world *host, const char *name)
+{
+    memset(world, 0, sizeof *world);
+    world->store = host->store;
+    world->is_guest = true;
+    world->rolls_back = host->rolls_back;
+    world->shift_ms = host->shift_ms;
+    memcpy(world->shift_path, host->shift_path, sizeof world->shift_path);
+    move_in(world, name);
 }
 
 void world_open_memory(struct world *world)
@@ -113,12 +134,14 @@ void world_close(struct world *world)
     world_forget_events(world);
     call_forget_emissions(&world->call);
     store_session_close(world->session);
-    store_close(world->store);
+    if (!world->is_guest) {
+        store_close(world->store);
+        unlink(world->shift_path);
+    }
     clock_free(world->clock);
     attempts_free(world->attempts);
     settings_free(world->settings);
     arena_free(world->arena);
-    unlink(world->shift_path);
 }
 
 void world_as(struct world *world, struct account account)
@@ -162,15 +185,35 @@ static void keep_events(struct world *world)
     call_forget_emissions(&world->call);
 }
 
+/* As the runner of jobs does where a failed job leaves nothing. */
+static void begin_job(struct world *world)
+{
+    if (world->rolls_back) {
+        assert_int_equal(store_begin(world->session), ERR_OK);
+        assert_int_equal(store_mark(world->session), ERR_OK);
+    }
+}
+
+static void end_job(struct world *world, enum err err)
+{
+    if (err != ERR_OK) {
+        call_forget_emissions(&world->call);
+    }
+    if (world->rolls_back) {
+        if (err != ERR_OK) {
+            assert_int_equal(store_undo(world->session), ERR_OK);
+        }
+        assert_int_equal(store_commit(world->session), ERR_OK);
+    }
+    keep_events(world);
+}
+
 enum err world_call(struct world *world, const char *path, const void *in, void *out)
 {
     const struct route *route = route_find(path, strlen(path));
     assert_non_null(route);
     struct call *call = world_ready(world);
-    if (world->rolls_back) {
-        assert_int_equal(store_begin(world->session), ERR_OK);
-        assert_int_equal(store_mark(world->session), ERR_OK);
-    }
+    begin_job(world);
     enum err err = route->handler(call, in, out);
     if (err == ERR_OK && call->goes_on) {
         const void *carried = call->carried;
@@ -178,16 +221,7 @@ enum err world_call(struct world *world, const char *path, const void *in, void 
         call->carried = carried;
         err = route->handler(call, in, out);
     }
-    if (err != ERR_OK) {
-        call_forget_emissions(call);
-        if (world->rolls_back) {
-            assert_int_equal(store_undo(world->session), ERR_OK);
-        }
-    }
-    if (world->rolls_back) {
-        assert_int_equal(store_commit(world->session), ERR_OK);
-    }
-    keep_events(world);
+    end_job(world, err);
     return err;
 }
 
@@ -196,12 +230,13 @@ enum err world_sweep(struct world *world, bool *more)
     struct call *call = world_ready(world);
     struct errands errands;
     TRY(errands_ask(call, &errands));
+    begin_job(world);
     enum err err = errands_write(call, &errands);
     if (err == ERR_OK) {
         err = sweep(call, more);
     }
+    end_job(world, err);
     *more = *more || call->wants_sweep || errands.more;
-    keep_events(world);
     return err;
 }
 

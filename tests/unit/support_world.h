@@ -7,7 +7,7 @@
 #include "server/clock.h"
 #include "server/config.h"
 
-#define WORLD_EVENTS_MAX 256
+#define WORLD_EVENTS_MAX 4096
 
 struct world {
     struct store *store; /* owned */
@@ -19,6 +19,7 @@ struct world {
     struct call call;
     char shift_path[64];
     int64_t shift_ms;
+    bool is_guest;   /* store and time are another world's */
     bool rolls_back; /* as with SQLite: a failed call leaves nothing */
     /* What was emitted, in order. */
     struct {
@@ -33,6 +34,10 @@ struct world {
 
 /* Opens `store` (owned from now on) with two doctors and two users, one with a patient. */
 void world_open(struct world *world, struct store *store);
+/* The same with people of other names, so that several may share what is stored. */
+void world_open_named(struct world *world, struct store *store, const char *name);
+/* The same within the store and the time of another world, which must outlive it: another node. */
+void world_open_beside(struct world *world, const struct world *host, const char *name);
 /* The same over sqlite::memory:. */
 void world_open_memory(struct world *world);
 void world_close(struct world *world);
