@@ -10,6 +10,7 @@
 #include "server/api/chats.h"
 #include "server/api/emit.h"
 #include "server/api/errands.h"
+#include "server/api/invariants.h"
 #include "server/api/replay.h"
 #include "server/api/sweep.h"
 #include "server/auth.h"
@@ -410,11 +411,21 @@ static enum err run_sweep(struct job *job)
     return ERR_OK;
 }
 
+static enum err count_invariants(struct job *job)
+{
+    int64_t *counts = arena_array(job->call.arena, INVARIANT_COUNT, sizeof *counts);
+    job->counts = counts;
+    return invariants_count(&job->call, counts);
+}
+
 /* The server's own work. Returns ERR_BUSY if the job goes on in another lane. */
 static enum err dispatch_duty(struct job *job)
 {
     enum err err = ERR_OK;
     switch (job->duty) {
+    case DUTY_COUNT:
+        err = count_invariants(job);
+        break;
     case DUTY_PING:
         err = store_ping(job->call.store);
         break;

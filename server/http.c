@@ -40,6 +40,7 @@
 #include "server/health.h"
 #include "server/log.h"
 #include "server/loop_parts.h"
+#include "server/metrics.h"
 #include "server/origins.h"
 #include "server/page.h"
 #include "server/request.h"
@@ -406,6 +407,9 @@ int http_request(struct conn *conn, const char *path, size_t length)
     }
     if (request.method != METHOD_GET && request.method != METHOD_HEAD) {
         return http_fail(conn, ERR_METHOD_NOT_ALLOWED, ALLOW_PAGE);
+    }
+    if (metrics_is_path(path, length)) {
+        return metrics_request(conn);
     }
     return health_is_path(path, length) ? health_request(conn, path, length)
                                         : answer_page(conn, path, length);

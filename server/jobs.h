@@ -31,8 +31,9 @@ enum job_kind {
 };
 
 enum duty {
-    DUTY_PING, /* whether the store is there; for a connection; READ */
-    DUTY_SWEEP /* the sweeper: starts in SLOW, where providers are asked, goes on in WRITE */
+    DUTY_COUNT, /* the invariants, for a connection; READ */
+    DUTY_PING,  /* whether the store is there; for a connection; READ */
+    DUTY_SWEEP  /* the sweeper: starts in SLOW, where providers are asked, goes on in WRITE */
 };
 
 /* What a JOB_FRAME tells the loop to do with the connection besides sending the answer. */
@@ -65,6 +66,7 @@ struct job {
     bool awaits_record;  /* done in another lane; only its notes are still to be written */
     const void *carried; /* arena; from one lane to the next, see call.h */
     enum err err;
+    const int64_t *counts; /* DUTY_COUNT: arena; of each invariant */
     /* Out. */
     struct call call;     /* jobs.c sets arena, store, settings, clock and attempts before
                                    it is run; its emissions are the events to fan out */

@@ -29,6 +29,7 @@
 #include "server/live.h"
 #include "server/log.h"
 #include "server/loop_parts.h"
+#include "server/metrics.h"
 #include "server/openapi.h"
 #include "server/origins.h"
 #include "server/page.h"
@@ -53,10 +54,18 @@
 
 static void finish_duty(struct loop *loop, struct conn *conn, struct job *job)
 {
-    if (job->duty == DUTY_SWEEP) {
+    switch (job->duty) {
+    case DUTY_SWEEP:
         loop->is_sweeping = false;
-    } else if (conn != NULL) {
-        health_finished(conn, job);
+        break;
+    case DUTY_COUNT:
+        metrics_finished(loop, conn, job);
+        break;
+    case DUTY_PING:
+        if (conn != NULL) {
+            health_finished(conn, job);
+        }
+        break;
     }
 }
 

@@ -7,6 +7,7 @@
 #include <libwebsockets.h>
 #include <pthread.h>
 
+#include "server/api/invariants.h"
 #include "server/bus.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -45,9 +46,11 @@ struct loop {
     lws_sorted_usec_list_t retry; /* while an HTTP answer waits for room in the kernel */
     struct conn_handle *stuck;    /* the connections of `retry` */
     size_t stuck_count, stuck_size;
-    int64_t next_expiry_ms; /* no token of a socket runs out before; wall time */
-    int64_t next_sweep_ms;  /* monotonic */
-    int64_t phase_ends_ms;  /* monotonic: the phase of stopping lasts no longer */
+    int64_t next_expiry_ms;              /* no token of a socket runs out before; wall time */
+    int64_t invariants[INVARIANT_COUNT]; /* as last counted */
+    int64_t counted_ms;                  /* monotonic; 0 before */
+    int64_t next_sweep_ms;               /* monotonic */
+    int64_t phase_ends_ms;               /* monotonic: the phase of stopping lasts no longer */
     int64_t drain_ends_ms;
     enum loop_phase phase;
     int exit_code;
