@@ -23,6 +23,11 @@ static struct timestamp before(const struct call *call, int64_t ms)
     return (struct timestamp){call->now.ms - ms};
 }
 
+static int64_t stamp_before(const struct call *call, int64_t ms)
+{
+    return before(call, ms).ms * 1000;
+}
+
 static enum err add_count(struct call *call, enum collection collection,
                           const struct condition *conditions, size_t count, int64_t *out)
 {
@@ -44,7 +49,7 @@ static enum err add_orders(struct call *call, const char *status, struct conditi
 static enum err count_paid_without_start(struct call *call, int64_t *out)
 {
     struct condition is_missing = WHERE(consultation, start_seq, IS, 0);
-    struct condition is_old = WHERE(consultation, updated_at, AT_MOST, before(call, MINUTE_MS));
+    struct condition is_old = WHERE(consultation, rev, AT_MOST, stamp_before(call, MINUTE_MS));
     TRY(add_orders(call, PAID, is_missing, is_old, out));
     return add_orders(call, ANSWERING, is_missing, is_old, out);
 }
@@ -53,7 +58,7 @@ static enum err count_expired_not_refunded(struct call *call, int64_t *out)
 {
     struct condition conditions[] = {
         WHERE(consultation, status, IS, EXPIRED),
-        WHERE(consultation, updated_at, AT_MOST, before(call, HOUR_MS))};
+        WHERE(consultation, rev, AT_MOST, stamp_before(call, HOUR_MS))};
     return add_count(call, COLLECTION_CONSULTATIONS, conditions, ARRAY_LENGTH(conditions), out);
 }
 
@@ -61,15 +66,23 @@ static enum err count_too_many_replies(struct call *call, int64_t *out)
 {
     struct condition conditions[] = {
         WHERE(consultation, status, IS, ANSWERING),
+        WHERE(consultation, due, ABOVE, (struct timestamp){1}), /* each has one: by the index */
         WHERE(consultation, reply_count, ABOVE, call->settings->reply_limit)};
     return add_count(call, COLLECTION_CONSULTATIONS, conditions, ARRAY_LENGTH(conditions), out);
 }
 
+/* Refunds that are under way are few; those that nothing is due for would be the worst. */
 static enum err count_refunding_too_long(struct call *call, int64_t *out)
 {
-    struct condition conditions[] = {WHERE(payment, status, IS, PAYMENT_REFUNDING),
-                                     WHERE(payment, updated_at, AT_MOST, before(call, HOUR_MS))};
-    return add_count(call, COLLECTION_PAYMENTS, conditions, ARRAY_LENGTH(conditions), out);
+    struct condition condition = WHERE(payment, status, IS, PAYMENT_REFUNDING);
+    struct query query = {.conditions = &condition, .condition_count = 1, .limit = BATCH};
+    struct object_list list;
+    TRY(store_find(call->store, call->arena, COLLECTION_PAYMENTS, &query, &list));
+    const struct payment *payments = list.items;
+    for (size_t i = 0; i < list.count; i++) {
+        *out += payments[i].updated_at.ms <= before(call, HOUR_MS).ms;
+    }
+    return ERR_OK;
 }
 
 static enum err count_unsettled_too_long(struct call *call, int64_t *out)
@@ -121,8 +134,8 @@ static enum err add_paid_of(struct call *call, const char *status, int64_t rev, 
 static enum err count_paid_not_begun(struct call *call, int64_t *out)
 {
     int64_t unpaid_ms = call->settings->unpaid_minutes * MINUTE_MS;
-    TRY(add_paid_of(call, UNPAID, before(call, unpaid_ms + HOUR_MS).ms * 1000, out));
-    return add_paid_of(call, CANCELLED, before(call, HOUR_MS).ms * 1000, out);
+    TRY(add_paid_of(call, UNPAID, stamp_before(call, unpaid_ms + HOUR_MS), out));
+    return add_paid_of(call, CANCELLED, stamp_before(call, HOUR_MS), out);
 }
 
 static enum err count_overdue(struct call *call, int64_t *out)

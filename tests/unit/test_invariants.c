@@ -12,7 +12,8 @@
 
 static struct store *open_again(struct store_fixture *fixture)
 {
-    const struct store_settings settings = {fixture->url, 10000, 8};
+    const struct store_settings settings = {
+        .url = fixture->url, .timeout_ms = 10000, .pool_size = 8};
     struct store *store;
     char why[256];
     store_fixture_let_go(fixture);

@@ -40,7 +40,8 @@ static char *expected; /* how everything stands when nobody was killed */
 
 static struct store *open_store(const struct store_fixture *fixture)
 {
-    const struct store_settings settings = {fixture->url, 10000, 4};
+    const struct store_settings settings = {
+        .url = fixture->url, .timeout_ms = 10000, .pool_size = 4};
     struct store *store;
     char why[256];
     if (store_open(&settings, &store, why) != ERR_OK) {
