@@ -90,7 +90,9 @@ static enum err get_open_doctor(struct call *call, struct oid id, struct doctor 
         return call_blame(call, ERR_DOCTOR_NOT_FOUND, "doctorId");
     }
     TRY(err);
-    return out->image_and_text_open ? ERR_OK : call_blame(call, ERR_DOCTOR_CLOSED, "doctorId");
+    bool has_price = out->image_and_text_price >= 0 && out->image_and_text_price <= FEE_MAX;
+    return out->image_and_text_open && has_price ? ERR_OK
+                                                 : call_blame(call, ERR_DOCTOR_CLOSED, "doctorId");
 }
 
 enum err api_consultation_create(struct call *call, const struct consultation_create *in,
