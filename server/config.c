@@ -321,7 +321,10 @@ static bool read_flags(struct loading *loading, int argc, char **argv, struct co
             return refuse(loading, "%.80s: there is no such flag; see --help", argv[optind - 1]);
         }
     }
-    if (optind < argc) {
+    if (out->errand == ERRAND_COMMAND) {
+        loading->settings.words = argv + optind;
+        loading->settings.word_count = (size_t)(argc - optind);
+    } else if (optind < argc) {
         return refuse(loading, "%.80s: there is no such argument; see --help", argv[optind]);
     }
     return true;
@@ -478,7 +481,7 @@ static bool check_provider(struct loading *loading)
     return true;
 }
 
-static bool check_all(struct loading *loading)
+static bool check_all(struct loading *loading, bool is_command)
 {
     static const char *const stores[] = {"sqlite:", "mongodb://", "mongodb+srv://"};
     static const char *const buses[] = {"local:", "redis://", "redis+unix://"};
@@ -498,15 +501,22 @@ static bool check_all(struct loading *loading)
         return refuse(loading, "test_%s_file is for tests: with --demo only",
                       settings->test_clock_file[0] != '\0' ? "clock" : "statements");
     }
-    return check_provider(loading) && check_listen(loading) && check_time_zone(loading) &&
-           check_origins(loading) && check_secrets(loading);
+    if (!check_provider(loading)) {
+        return false;
+    }
+    if (is_command) {
+        return check_time_zone(loading); /* it does not listen and signs nothing */
+    }
+    return check_listen(loading) && check_time_zone(loading) && check_origins(loading) &&
+           check_secrets(loading);
 }
 
 /* ---- Loading ------------------------------------------------------------------------------ */
 
 static bool load(struct loading *loading, int argc, char **argv, enum errand *errand)
 {
-    struct command_line line = {.errand = ERRAND_SERVE};
+    struct command_line line = {.errand =
+                                    *errand == ERRAND_COMMAND ? ERRAND_COMMAND : ERRAND_SERVE};
     set_defaults(&loading->settings);
     if (!read_flags(loading, argc, argv, &line)) {
         return false;
@@ -514,7 +524,7 @@ static bool load(struct loading *loading, int argc, char **argv, enum errand *er
     *errand = line.errand;
     loading->settings.demo = line.is_demo;
     bool needs_options = line.errand == ERRAND_SERVE || line.errand == ERRAND_CHECK_CONFIG ||
-                         line.errand == ERRAND_PRINT_CONFIG;
+                         line.errand == ERRAND_PRINT_CONFIG || line.errand == ERRAND_COMMAND;
     if (!needs_options) {
         return true; /* nothing has to be right */
     }
@@ -532,7 +542,7 @@ static bool load(struct loading *loading, int argc, char **argv, enum errand *er
     if (line.errand == ERRAND_PRINT_CONFIG) {
         return true; /* shows what would be in force, also when that is not enough to start */
     }
-    return check_all(loading);
+    return check_all(loading, line.errand == ERRAND_COMMAND);
 }
 
 bool settings_load(int argc, char **argv, struct settings **out, enum errand *errand,

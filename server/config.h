@@ -22,6 +22,8 @@ struct settings {
     const char *keys[TOKEN_KEYS_MAX]; /* of token_keys, in order; the first signs */
     size_t key_count;
     const struct provider *provider; /* of payment_provider */
+    char *const *words; /* of a subcommand: what stands for itself on the command line; in argv */
+    size_t word_count;
 };
 
 /* What the command line asks for besides running. */
@@ -34,12 +36,14 @@ enum errand {
     ERRAND_PRINT_ASYNCAPI,
     ERRAND_PRINT_ENDPOINTS,
     ERRAND_VERSION,
-    ERRAND_HELP
+    ERRAND_HELP,
+    ERRAND_COMMAND /* a subcommand's: set before loading, see command.h */
 };
 
 /* Reads flags, environment and file into a new `settings`. On failure returns false with a
  * sentence in `why` that names the flag, variable or "FILE:LINE" to blame, never a secret's
- * value. Caller owns *out: settings_free. */
+ * value. *errand is set before: with ERRAND_COMMAND only what a subcommand needs must be right. Caller owns *out:
+ * settings_free. */
 MUST_USE bool settings_load(int argc, char **argv, struct settings **out, enum errand *errand,
                             char why[256]);
 void settings_free(struct settings *settings);

@@ -8,6 +8,7 @@
 #include "server/asyncapi.h"
 #include "server/auth.h"
 #include "server/clock.h"
+#include "server/command.h"
 #include "server/config.h"
 #include "server/demo.h"
 #include "server/endpoints.h"
@@ -137,6 +138,9 @@ static int run(const struct settings *settings)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && argv[1][0] != '-') {
+        return command_main(argc, argv);
+    }
     struct settings *settings;
     enum errand errand = ERRAND_SERVE;
     char why[WHY_BYTES];
@@ -169,8 +173,10 @@ int main(int argc, char **argv)
     case ERRAND_VERSION:
         puts("consultd " CONSULTD_VERSION);
         break;
+    case ERRAND_COMMAND: /* command_main's */
     case ERRAND_HELP:
         settings_help(stdout);
+        commands_help(stdout);
         break;
     }
     settings_free(settings);

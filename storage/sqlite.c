@@ -109,7 +109,7 @@ static enum err sqlite_open(const struct store_settings *settings, struct store 
         store->statement_log =
             open(settings->statements_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     }
-    const enum err err = sqlite_file_open(&store->file, settings->url, settings->timeout_ms, why);
+    const enum err err = sqlite_file_open(&store->file, settings, why);
     if (err != ERR_OK) {
         log_close(store);
         free(store);

@@ -7,6 +7,10 @@
  * it would let two processes lock two files of the same name. The kernel drops the lock with the
  * process, so a killed server leaves nothing in the way.
  *
+ * Subcommands work beside the server and do not take that lock. They write only what has no stamp,
+ * in short transactions that SQLite's own lock orders with the server's. They share the lock of
+ * PATH.commands, which keeps the file from being replaced (restored) under them.
+ *
  * The files are made readable by their owner alone, as they hold personal data; SQLite gives -wal
  * and -shm the same mode.
  *
@@ -40,10 +44,11 @@ static char *text_copy(const char *text)
 
 /* ---- The lock and the file ---------------------------------------------------------------- */
 
-static enum err lock_take(struct sqlite_file *file, char why[256])
+/* Locks PATH<suffix>, made if it is not there: `how` is LOCK_EX or LOCK_SH. */
+static enum err lock_take(struct sqlite_file *file, const char *suffix, int how, char why[256])
 {
     char path[PATH_MAX];
-    if (snprintf(path, sizeof(path), "%s.lock", file->name) >= (int)sizeof(path)) {
+    if (snprintf(path, sizeof(path), "%s%s", file->name, suffix) >= (int)sizeof(path)) {
         snprintf(why, 256, "the path of the store is too long");
         return ERR_STORE;
     }
@@ -54,7 +59,7 @@ static enum err lock_take(struct sqlite_file *file, char why[256])
     }
     int rc;
     do {
-        rc = flock(file->lock, LOCK_EX | LOCK_NB);
+        rc = flock(file->lock, how | LOCK_NB);
     } while (rc != 0 && errno == EINTR);
     if (rc == 0) {
         return ERR_OK;
@@ -191,10 +196,16 @@ static enum err switch_to_wal(const struct sqlite_file *file, char why[256])
     return ERR_OK;
 }
 
-static enum err open_named(struct sqlite_file *file, char why[256])
+static enum err open_named(struct sqlite_file *file, const struct store_settings *settings,
+                           char why[256])
 {
+    if (!file->in_memory && settings->must_exist && access(file->name, F_OK) != 0) {
+        snprintf(why, 256, "there is no store at %.200s", file->name);
+        return ERR_STORE;
+    }
     if (!file->in_memory) {
-        TRY(lock_take(file, why));
+        TRY(settings->beside ? lock_take(file, ".commands", LOCK_SH, why)
+                             : lock_take(file, ".lock", LOCK_EX, why));
         TRY(file_make(file, why));
     }
     const int rc = sqlite_file_connect(file, true, &file->keeper);
@@ -206,14 +217,14 @@ static enum err open_named(struct sqlite_file *file, char why[256])
     return sqlite_schema_make(file->keeper, why);
 }
 
-enum err sqlite_file_open(struct sqlite_file *file, const char *url, int64_t timeout_ms,
+enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings *settings,
                           char why[256])
 {
-    assert(timeout_ms > 0 && timeout_ms <= INT_MAX);
-    *file = (struct sqlite_file){.lock = -1, .timeout_ms = (int)timeout_ms};
-    enum err err = file_name(file, url, why);
+    assert(settings->timeout_ms > 0 && settings->timeout_ms <= INT_MAX);
+    *file = (struct sqlite_file){.lock = -1, .timeout_ms = (int)settings->timeout_ms};
+    enum err err = file_name(file, settings->url, why);
     if (err == ERR_OK) {
-        err = open_named(file, why);
+        err = open_named(file, settings, why);
     }
     if (err != ERR_OK) {
         sqlite_file_close(file);

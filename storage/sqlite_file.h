@@ -10,15 +10,15 @@
 struct sqlite_file {
     char *name; /* of the file, or the URI of a store in memory; owned */
     bool in_memory;
-    int lock;        /* descriptor that holds the lock of PATH.lock; -1: none */
+    int lock;        /* descriptor that holds the lock of PATH.lock, or PATH.commands; -1: none */
     int timeout_ms;  /* how long a connection waits for another one */
     sqlite3 *keeper; /* open as long as the store: a store in memory lives in it */
 };
 
-/* Locks and opens the file behind `url` (sqlite:PATH, sqlite::memory:), and makes the tables,
+/* Locks and opens the file behind the URL (sqlite:PATH, sqlite::memory:), and makes the tables,
  * columns and indexes that are missing. On ERR_STORE `why` says what to do, and nothing is left
  * open. */
-MUST_USE enum err sqlite_file_open(struct sqlite_file *file, const char *url, int64_t timeout_ms,
+MUST_USE enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings *settings,
                                    char why[256]);
 void sqlite_file_close(struct sqlite_file *file);
 

@@ -186,6 +186,8 @@ struct store_settings {
     const char *url;    /* sqlite:PATH (also sqlite::memory:), mongodb://…; mongodb+srv too */
     int64_t timeout_ms; /* the longest that an operation may take, 10,000 by default */
     int64_t pool_size;  /* MongoDB: connections at most */
+    bool beside;        /* beside the process that serves, which alone holds the lock */
+    bool must_exist;    /* SQLite: no file is made */
     /* SQLite, for tests: a file that each new form of a statement is added to, a line each, without
      * values. NULL: none. */
     const char *statements_file;
@@ -194,7 +196,7 @@ struct store_settings {
 /* Opens the store, makes what is missing (file, tables, columns, collections, indexes), and
  * refuses a newer schema version. On failure `why` holds a sentence for the operator (never a
  * password of the URL) and *out is NULL. SQLite: one process per file; a second one is refused
- * by a lock beside it. Any thread, once. Caller owns; store_close after all sessions are closed. */
+ * by a lock beside it, but for those that say they work beside the first. Any thread, once. Caller owns; store_close after all sessions are closed. */
 MUST_USE enum err store_open(const struct store_settings *settings, struct store **out,
                              char why[256]);
 void store_close(struct store *store);

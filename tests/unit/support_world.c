@@ -31,7 +31,7 @@ static void load_settings(struct world *world)
 {
     char program[] = "consultd", demo[] = "--demo";
     char *arguments[] = {program, demo, NULL};
-    enum errand errand;
+    enum errand errand = ERRAND_SERVE;
     char why[256];
     if (!settings_load(2, arguments, &world->settings, &errand, why)) {
         fail_msg("%s", why);

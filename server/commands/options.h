@@ -1,0 +1,37 @@
+/* Any thread. What each subcommand takes. A field is an option, --<name of the field>, or an
+ * operand; its shape, in options.c, says whether it is needed, its limits and its line of help. */
+#ifndef CONSULTD_SERVER_COMMANDS_OPTIONS_H
+#define CONSULTD_SERVER_COMMANDS_OPTIONS_H
+
+#include "protocol/shape.h"
+
+struct no_options {
+    char nothing;
+};
+
+struct list_options {
+    bool json;
+};
+
+struct department_add_options {
+    const char *name;
+    int64_t weight;
+};
+
+struct reason_add_options {
+    const char *text;
+    int64_t weight;
+};
+
+struct question_add_options {
+    const char *text;
+    const char *type;
+    int64_t weight;
+};
+
+#define COMMAND(words, handler, options, operands, store, summary, help)                           \
+    extern const struct shape options##_options_shape;
+#include "server/commands.def"
+#undef COMMAND
+
+#endif
