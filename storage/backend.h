@@ -37,6 +37,8 @@ struct store_ops {
                        enum collection collection, struct oid id,
                        const struct condition *conditions, size_t condition_count,
                        const struct change *changes, size_t change_count, void *after);
+    enum err (*remove)(struct store_session *session, enum collection collection, struct oid id,
+                       const struct condition *conditions, size_t condition_count);
     enum err (*ping)(struct store_session *session);
 };
 

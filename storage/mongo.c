@@ -548,6 +548,17 @@ static enum err update_returning(struct mongo_session *s, mongoc_collection_t *i
     return err;
 }
 
+/* The record with this id, and the other conditions. */
+static void with_id(struct condition all[CONDITIONS_MAX + 1], const struct shape *shape,
+                    struct oid id, const struct condition *conditions, size_t condition_count)
+{
+    all[0] =
+        (struct condition){.offset = shape->fields[0].offset, .compare = IS, .value = {.oid = id}};
+    if (condition_count > 0) {
+        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
+    }
+}
+
 static enum err mongo_update(struct store_session *session, struct arena *arena,
                              enum collection collection, struct oid id,
                              const struct condition *conditions, size_t condition_count,
@@ -558,11 +569,7 @@ static enum err mongo_update(struct store_session *session, struct arena *arena,
     TRY(collection_of(s, collection, &in));
     const struct shape *shape = collection_row(collection)->shape;
     struct condition all[CONDITIONS_MAX + 1];
-    all[0] =
-        (struct condition){.offset = shape->fields[0].offset, .compare = IS, .value = {.oid = id}};
-    if (condition_count > 0) {
-        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
-    }
+    with_id(all, shape, id, conditions, condition_count);
     bson_t filter = BSON_INITIALIZER;
     bson_t update = BSON_INITIALIZER;
     shape_bson_filter(&filter, shape, all, condition_count + 1);
@@ -571,6 +578,33 @@ static enum err mongo_update(struct store_session *session, struct arena *arena,
                              ? update_plainly(s, in, &filter, &update)
                              : update_returning(s, in, &filter, &update, shape, arena, after);
     bson_destroy(&update);
+    bson_destroy(&filter);
+    return err;
+}
+
+/* Not repeated when the connection is lost: asking again finds it gone or removes it. */
+static enum err mongo_remove(struct store_session *session, enum collection collection,
+                             struct oid id, const struct condition *conditions,
+                             size_t condition_count)
+{
+    struct mongo_session *s = of(session);
+    mongoc_collection_t *in = NULL;
+    TRY(collection_of(s, collection, &in));
+    const struct shape *shape = collection_row(collection)->shape;
+    struct condition all[CONDITIONS_MAX + 1];
+    with_id(all, shape, id, conditions, condition_count);
+    bson_t filter = BSON_INITIALIZER;
+    shape_bson_filter(&filter, shape, all, condition_count + 1);
+    bson_t reply;
+    bson_iter_t deleted;
+    bson_error_t error = {0};
+    const bool is_done = mongoc_collection_delete_one(in, &filter, NULL, &reply, &error);
+    enum err err = judge_update(s, is_done, &reply, &error);
+    if (err == ERR_OK && (!bson_iter_init_find(&deleted, &reply, "deletedCount") ||
+                          bson_iter_as_int64(&deleted) == 0)) {
+        err = ERR_ABSENT;
+    }
+    bson_destroy(&reply);
     bson_destroy(&filter);
     return err;
 }
@@ -605,5 +639,6 @@ const struct store_ops mongo_ops = {
     .find = mongo_find,
     .count = mongo_count,
     .update = mongo_update,
+    .remove = mongo_remove,
     .ping = mongo_ping,
 };

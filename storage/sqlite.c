@@ -404,6 +404,18 @@ static enum err run_returning(struct sqlite_session *s, const struct plan *plan,
     return stepped != ERR_OK ? stepped : err;
 }
 
+/* The record with this id, and the other conditions. */
+static void with_id(struct condition all[CONDITIONS_MAX + 1], enum collection collection,
+                    struct oid id, const struct condition *conditions, size_t condition_count)
+{
+    all[0] = (struct condition){.offset = collection_row(collection)->shape->fields[0].offset,
+                                .compare = IS,
+                                .value = {.oid = id}};
+    if (condition_count > 0) {
+        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
+    }
+}
+
 static enum err sqlite_update(struct store_session *session, struct arena *arena,
                               enum collection collection, struct oid id,
                               const struct condition *conditions, size_t condition_count,
@@ -411,12 +423,7 @@ static enum err sqlite_update(struct store_session *session, struct arena *arena
 {
     struct sqlite_session *s = of(session);
     struct condition all[CONDITIONS_MAX + 1];
-    all[0] = (struct condition){.offset = collection_row(collection)->shape->fields[0].offset,
-                                .compare = IS,
-                                .value = {.oid = id}};
-    if (condition_count > 0) {
-        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
-    }
+    with_id(all, collection, id, conditions, condition_count);
     const struct plan plan = {
         .operation = after == NULL ? PLAN_UPDATE : PLAN_UPDATE_RETURNING,
         .collection = collection,
@@ -429,6 +436,22 @@ static enum err sqlite_update(struct store_session *session, struct arena *arena
     if (after != NULL) {
         return run_returning(s, &plan, arena, after);
     }
+    TRY(run_plan(s, &plan));
+    return sqlite3_changes(s->db) > 0 ? ERR_OK : ERR_ABSENT;
+}
+
+static enum err sqlite_remove(struct store_session *session, enum collection collection,
+                              struct oid id, const struct condition *conditions,
+                              size_t condition_count)
+{
+    struct sqlite_session *s = of(session);
+    struct condition all[CONDITIONS_MAX + 1];
+    with_id(all, collection, id, conditions, condition_count);
+    const struct plan plan = {.operation = PLAN_REMOVE,
+                              .collection = collection,
+                              .conditions = all,
+                              .condition_count = condition_count + 1};
+    TRY(writing(s));
     TRY(run_plan(s, &plan));
     return sqlite3_changes(s->db) > 0 ? ERR_OK : ERR_ABSENT;
 }
@@ -456,5 +479,6 @@ const struct store_ops sqlite_ops = {
     .find = sqlite_find,
     .count = sqlite_count,
     .update = sqlite_update,
+    .remove = sqlite_remove,
     .ping = sqlite_ping,
 };

@@ -265,6 +265,13 @@ static void add_select(struct strbuf *sql, const struct plan *plan)
     }
 }
 
+static void add_remove(struct strbuf *sql, const struct plan *plan)
+{
+    int next = 1;
+    strbuf_add_format(sql, "DELETE FROM \"%s\"", collection_row(plan->collection)->name);
+    add_where(sql, plan, &next);
+}
+
 static void plan_sql(const struct plan *plan, struct strbuf *sql)
 {
     switch (plan->operation) {
@@ -279,6 +286,9 @@ static void plan_sql(const struct plan *plan, struct strbuf *sql)
     case PLAN_UPDATE:
     case PLAN_UPDATE_RETURNING:
         add_update(sql, plan);
+        break;
+    case PLAN_REMOVE:
+        add_remove(sql, plan);
         break;
     }
 }

@@ -16,7 +16,8 @@ enum plan_operation {
     PLAN_INSERT,
     PLAN_INSERT_OR_PASS, /* does nothing where the id is taken */
     PLAN_UPDATE,
-    PLAN_UPDATE_RETURNING
+    PLAN_UPDATE_RETURNING,
+    PLAN_REMOVE
 };
 
 struct plan {

@@ -452,3 +452,13 @@ enum err store_update(struct store_session *session, struct arena *arena,
     return session->ops->update(session, arena, collection, id, conditions, condition_count,
                                 changes, change_count, after);
 }
+
+enum err store_remove(struct store_session *session, enum collection collection, struct oid id,
+                      const struct condition *conditions, size_t condition_count)
+{
+    assert_conditions(collection, conditions, condition_count);
+    if (matches_nothing(collection, conditions, condition_count)) {
+        return ERR_ABSENT;
+    }
+    return session->ops->remove(session, collection, id, conditions, condition_count);
+}

@@ -277,6 +277,13 @@ MUST_USE enum err store_update(struct store_session *session, struct arena *aren
                                const struct condition *conditions, size_t condition_count,
                                const struct change *changes, size_t change_count, void *after);
 
+/* Removes the one record with this id, for good, if the conditions hold too. ERR_ABSENT: there is
+ * none, or a condition fails. Only for what is older than the retention periods (server/purge.c);
+ * tests/check_rooms holds all others to that. */
+MUST_USE enum err store_remove(struct store_session *session, enum collection collection,
+                               struct oid id, const struct condition *conditions,
+                               size_t condition_count);
+
 /* Whether the store answers now: the health page. */
 MUST_USE enum err store_ping(struct store_session *session);
 

@@ -183,6 +183,13 @@ static enum err fake_update(struct store_session *session, struct arena *arena,
                                   condition_count, changes, change_count, after));
 }
 
+static enum err fake_remove(struct store_session *session, enum collection collection,
+                            struct oid id, const struct condition *conditions,
+                            size_t condition_count)
+{
+    FORWARD(session, store_remove(inner_of(session), collection, id, conditions, condition_count));
+}
+
 static enum err fake_ping(struct store_session *session)
 {
     FORWARD(session, store_ping(inner_of(session)));
@@ -204,6 +211,7 @@ const struct store_ops fake_ops = {
     .find = fake_find,
     .count = fake_count,
     .update = fake_update,
+    .remove = fake_remove,
     .ping = fake_ping,
 };
 
@@ -217,6 +225,11 @@ struct store *fake_store_wrap(struct store *inner)
     store->head.ops = &fake_ops;
     store->inner = inner;
     return &store->head;
+}
+
+void fake_store_be_not_atomic(struct store *store)
+{
+    store->atomic = false;
 }
 
 void fake_store_fail_how(struct store *head, enum fake_failure how, int n)

@@ -1,7 +1,7 @@
 /* Any thread. A store that fails when it is told to, around one that works.
  *
  * Every call of store.h that can fail is counted, over all sessions of the store: begin, commit,
- * mark, undo, insert, insert_many, find, count, update, ping (get and find_one are finds). A test
+ * mark, undo, insert, insert_many, find, count, update, remove, ping (get and find_one are finds). A test
  * lets a handler run once to learn how many calls it makes, and then again, in fresh stores, with
  * the first, the second, … of them failing. */
 #ifndef CONSULTD_TESTS_SUPPORT_FAKE_STORE_H
@@ -20,6 +20,9 @@ enum fake_failure {
 /* Wraps a store. The wrapper owns it: store_close closes both. Sessions that are opened of the
  * wrapper fail as told, others of `inner` do not. */
 struct store *fake_store_wrap(struct store *inner);
+
+/* Lets it say that a run is not atomic, as with MongoDB. Before any session is opened. */
+void fake_store_be_not_atomic(struct store *store);
 
 /* Lets the n-th call from now fail (1: the next one) by doing nothing; 0: none. */
 void fake_store_fail_at(struct store *store, int n);

@@ -453,6 +453,25 @@ static void a_read_that_fails_is_told_and_later_ones_work(void **state)
     store_session_close(reader);
 }
 
+/* A subcommand beside the server: both read and write the one file. */
+static void a_store_beside_the_server_reads_and_writes_the_same_file(void **state)
+{
+    struct store_fixture *f = *state;
+    const struct store_settings settings = {.url = f->url, .timeout_ms = 1000, .beside = true};
+    struct store *beside;
+    struct store_session *session;
+    char why[256];
+    insert_user(f, 1);
+    assert_int_equal(store_open(&settings, &beside, why), ERR_OK);
+    assert_int_equal(store_session_open(beside, true, &session), ERR_OK);
+    assert_int_equal(insert_user_in(session, 2), ERR_OK);
+    assert_int_equal(count_users(f->session), 2);
+    insert_user(f, 3);
+    assert_int_equal(count_users(session), 3);
+    store_session_close(session);
+    store_close(beside);
+}
+
 static void a_writer_that_waits_too_long_is_told(void **state)
 {
     struct store_fixture *f = *state;
@@ -655,6 +674,7 @@ int main(void)
         ON_FILE(a_sync_that_fails_fails_the_commit),
         ON_FILE(a_run_that_the_disk_took_back_cannot_be_committed),
         ON_FILE(a_read_that_fails_is_told_and_later_ones_work),
+        ON_FILE(a_store_beside_the_server_reads_and_writes_the_same_file),
         ON_FILE(a_writer_that_waits_too_long_is_told),
         ON_FILE(urls_that_name_no_store_are_refused_with_a_sentence),
         ON_FILE(a_file_that_is_no_database_is_refused_and_left_alone),

@@ -281,6 +281,55 @@ static void a_change_onto_a_taken_unique_place_is_a_duplicate(void **state)
     assert_int_equal(after.seq, 2);
 }
 
+static void a_record_is_removed_only_where_all_conditions_hold(void **state)
+{
+    struct store_fixture *f = *state;
+    insert_order(f);
+    struct condition conditions[] = {
+        WHERE(consultation, status, IS, "99"),
+        WHERE(consultation, id, IS, oid_number(1)),
+    };
+    struct consultation read;
+    assert_int_equal(
+        store_remove(f->session, COLLECTION_CONSULTATIONS, oid_number(1), conditions, 2),
+        ERR_ABSENT);
+    assert_int_equal(store_remove(f->session, COLLECTION_CONSULTATIONS, oid_number(4000), NULL, 0),
+                     ERR_ABSENT);
+    struct condition nothing = WHERE_ONE_OF_IDS(consultation, id, ((struct oid_list){NULL, 0}));
+    assert_int_equal(store_remove(f->session, COLLECTION_CONSULTATIONS, oid_number(1), &nothing, 1),
+                     ERR_ABSENT);
+    assert_int_equal(
+        store_get(f->session, f->arena, COLLECTION_CONSULTATIONS, oid_number(1), &read), ERR_OK);
+    assert_int_equal(
+        store_remove(f->session, COLLECTION_CONSULTATIONS, oid_number(1), &conditions[1], 1),
+        ERR_OK);
+    assert_int_equal(
+        store_get(f->session, f->arena, COLLECTION_CONSULTATIONS, oid_number(1), &read),
+        ERR_ABSENT);
+    assert_int_equal(store_remove(f->session, COLLECTION_CONSULTATIONS, oid_number(1), NULL, 0),
+                     ERR_ABSENT);
+}
+
+/* Where a run is atomic. */
+static void an_undone_removal_leaves_the_record(void **state)
+{
+    struct store_fixture *f = *state;
+    if (!store_is_atomic(f->store)) {
+        assert_int_equal(f->backend, BACKEND_MONGODB);
+        return;
+    }
+    insert_order(f);
+    struct consultation read;
+    assert_int_equal(store_begin(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_int_equal(store_remove(f->session, COLLECTION_CONSULTATIONS, oid_number(1), NULL, 0),
+                     ERR_OK);
+    assert_int_equal(store_undo(f->session), ERR_OK);
+    assert_int_equal(store_commit(f->session), ERR_OK);
+    assert_int_equal(
+        store_get(f->session, f->arena, COLLECTION_CONSULTATIONS, oid_number(1), &read), ERR_OK);
+}
+
 static void the_notice_of_a_message_can_be_taken_away(void **state)
 {
     struct store_fixture *f = *state;
@@ -311,6 +360,8 @@ int main(void)
         cmocka_unit_test(a_change_happens_only_where_all_conditions_hold),
         cmocka_unit_test(an_empty_list_of_values_lets_no_change_happen),
         cmocka_unit_test(a_change_onto_a_taken_unique_place_is_a_duplicate),
+        cmocka_unit_test(a_record_is_removed_only_where_all_conditions_hold),
+        cmocka_unit_test(an_undone_removal_leaves_the_record),
         cmocka_unit_test(the_notice_of_a_message_can_be_taken_away),
     };
     return RUN_ON_EVERY_BACKEND("writing", tests);
