@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "server/auth.h"
+#include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/errands.h"
 #include "server/api/sweep.h"
@@ -86,6 +87,7 @@ static void move_in(struct world *world, const char *name)
     assert_non_null(world->clock);
     world->attempts = attempts_new(world->settings->signin_attempts);
     world->arena = arena_new(4096);
+    world->chain = audit_chain_new("node=test");
     assert_int_equal(store_session_open(world->store, true, &world->session), ERR_OK);
     world->doctor = add_doctor(world, arena_format(world->arena, "%s00001", name));
     world->other_doctor = add_doctor(world, arena_format(world->arena, "%s00002", name));
@@ -133,6 +135,7 @@ void world_close(struct world *world)
 {
     world_forget_events(world);
     call_forget_emissions(&world->call);
+    audit_chain_free(world->chain);
     store_session_close(world->session);
     if (!world->is_guest) {
         store_close(world->store);
@@ -169,6 +172,7 @@ struct call *world_ready(struct world *world)
                                 .settings = world->settings,
                                 .clock = world->clock,
                                 .attempts = world->attempts,
+                                .chain = world->chain,
                                 .who = who,
                                 .now = clock_now(world->clock)};
     return &world->call;
@@ -185,6 +189,26 @@ static void keep_events(struct world *world)
     call_forget_emissions(&world->call);
 }
 
+enum err world_record(struct world *world, enum err err)
+{
+    if (err != ERR_OK) {
+        audit_forget_failed(&world->call);
+    }
+    enum err recorded = audit_chain_record(world->chain, world->session, &world->call);
+    if (recorded == ERR_OK) {
+        audit_chain_settle(world->chain, true);
+    }
+    world->call.first_note = NULL;
+    world->call.last_note = NULL;
+    return err != ERR_OK ? err : recorded;
+}
+
+void world_restart(struct world *world)
+{
+    audit_chain_free(world->chain);
+    world->chain = audit_chain_new("node=test-again");
+}
+
 /* As the runner of jobs does where a failed job leaves nothing. */
 static void begin_job(struct world *world)
 {
@@ -194,7 +218,7 @@ static void begin_job(struct world *world)
     }
 }
 
-static void end_job(struct world *world, enum err err)
+static enum err end_job(struct world *world, enum err err)
 {
     if (err != ERR_OK) {
         call_forget_emissions(&world->call);
@@ -203,9 +227,13 @@ static void end_job(struct world *world, enum err err)
         if (err != ERR_OK) {
             assert_int_equal(store_undo(world->session), ERR_OK);
         }
+    }
+    err = world_record(world, err);
+    if (world->rolls_back) {
         assert_int_equal(store_commit(world->session), ERR_OK);
     }
     keep_events(world);
+    return err;
 }
 
 enum err world_call(struct world *world, const char *path, const void *in, void *out)
@@ -221,8 +249,7 @@ enum err world_call(struct world *world, const char *path, const void *in, void 
         call->carried = carried;
         err = route->handler(call, in, out);
     }
-    end_job(world, err);
-    return err;
+    return end_job(world, err);
 }
 
 enum err world_sweep(struct world *world, bool *more)
@@ -235,7 +262,7 @@ enum err world_sweep(struct world *world, bool *more)
     if (err == ERR_OK) {
         err = sweep(call, more);
     }
-    end_job(world, err);
+    err = end_job(world, err);
     *more = *more || call->wants_sweep || errands.more;
     return err;
 }

@@ -3,6 +3,7 @@
 #ifndef CONSULTD_TESTS_SUPPORT_WORLD_H
 #define CONSULTD_TESTS_SUPPORT_WORLD_H
 
+#include "server/audit_chain.h"
 #include "server/call.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -16,6 +17,7 @@ struct world {
     struct settings *settings;
     struct attempts *attempts;
     struct arena *arena;
+    struct audit_chain *chain; /* what calls note goes here */
     struct call call;
     char shift_path[64];
     int64_t shift_ms;
@@ -55,6 +57,11 @@ void world_sweep_all(struct world *world);
 
 /* Gets the call ready for functions that are no handlers. */
 struct call *world_ready(struct world *world);
+/* Records what was noted since; returns `err`, or what recording failed with. */
+enum err world_record(struct world *world, enum err err);
+
+/* As after a process that was killed: another one writes a chain of its own. */
+void world_restart(struct world *world);
 
 /* Forgets the events; counts those for an account that hold `text`. */
 void world_forget_events(struct world *world);

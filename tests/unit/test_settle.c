@@ -4,17 +4,19 @@
  * Each story is told once for every call it makes: that call and all after it fail, as for a
  * process that was killed there; then the sweeper of another process finds what was left, and
  * whoever had no answer asks again. In the end there must be the same messages, in the same
- * order, as when nothing had failed. Then the same with one call whose answer is lost although
+ * order, and the same rows of the record, as when nothing had failed. Then the same with one call whose answer is lost although
  * it was carried out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "server/api/chats.h"
 #include "server/api/moves.h"
+#include "server/audit_verify.h"
 #include "support_fake_store.h"
 #include "support_provider.h"
 #include "support_stories.h"
@@ -28,8 +30,48 @@ static void open_fake(struct world *world)
     struct store *inner;
     char why[256];
     assert_int_equal(store_open(&settings, &inner, why), ERR_OK);
-    world_open(world, fake_store_wrap(inner));
+    struct store *fake = fake_store_wrap(inner);
+    fake_store_be_not_atomic(fake);
+    world_open(world, fake);
     world->rolls_back = false;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What the record says was done to the order, each thing once; all messages must be in it. */
+static void append_record(struct world *world, const struct consultation *order, char *text)
+{
+    struct audit_report report;
+    struct strbuf findings, heads;
+    strbuf_init(&findings, 0);
+    strbuf_init(&heads, 0);
+    assert_int_equal(audit_verify(world->session, NULL, 0, &report, &findings, &heads), ERR_OK);
+    if (audit_report_faults(&report) != 0 || report.unrecorded != 0) {
+        fail_msg("%s", strbuf_text(&findings));
+    }
+    strbuf_free(&findings);
+    strbuf_free(&heads);
+    struct condition condition = WHERE(audit_row, consultation_id, IS, order->id);
+    struct query query = {.conditions = &condition, .condition_count = 1};
+    struct object_list list;
+    assert_int_equal(store_find(world->session, world->arena, COLLECTION_AUDIT, &query, &list),
+                     ERR_OK);
+    const struct audit_row *rows = list.items;
+    const char **things = arena_array(world->arena, list.count, sizeof *things);
+    for (size_t i = 0; i < list.count; i++) {
+        things[i] = arena_format(world->arena, "%s %s|", rows[i].action,
+                                 rows[i].result != NULL ? rows[i].result : "");
+    }
+    qsort(things, list.count, sizeof *things, compare_texts);
+    size_t length = strlen(text);
+    for (size_t i = 0; i < list.count; i++) {
+        if (i == 0 || strcmp(things[i], things[i - 1]) != 0) {
+            length += (size_t)snprintf(text + length, STORY_TEXT_MAX - length, "%s", things[i]);
+        }
+    }
 }
 
 /* Tells a story with the n-th call failing; the description of the end goes to `text`. Returns
@@ -51,13 +93,18 @@ static bool tell(const struct story *story, enum fake_failure how, int n, char *
         assert_int_equal(err, ERR_STORE);
     }
     fake_store_fail_how(world.store, FAKE_REFUSES, 0);
+    if (was_hit && how == FAKE_STAYS_DOWN) {
+        world_restart(&world);
+    }
     if (was_hit) {
-        world_shift(&world, 20000); /* it is nobody's work in progress any more */
+        /* It is nobody's work in progress any more, and payments are looked at. */
+        world_shift(&world, 80000);
         assert_int_equal(story_sweep(&world), ERR_OK);
         assert_int_equal(story->act(&world, &order), ERR_OK);
         assert_int_equal(story_sweep(&world), ERR_OK);
     }
     story_describe(&world, order.id, text);
+    append_record(&world, &order, text);
     world_close(&world);
     return was_hit;
 }
