@@ -504,6 +504,9 @@ static bool check_all(struct loading *loading, bool is_command)
     if (!check_provider(loading)) {
         return false;
     }
+    if (settings->retention_chat_years > settings->retention_record_years) {
+        return refuse(loading, "retention_chat_years must not be more than retention_record_years");
+    }
     if (is_command) {
         return check_time_zone(loading); /* it does not listen and signs nothing */
     }

@@ -397,6 +397,14 @@ static void remove_directory(const char *path)
     rmdir(path);
 }
 
+/* Whatever a story did, the record of it is whole. */
+static void check_record(struct story *story)
+{
+    char audit[] = "audit", verify[] = "verify";
+    char *words[] = {audit, verify};
+    command_run(story, 0, words, ARRAY_LENGTH(words));
+}
+
 _Noreturn static void tell(const struct options *options, const char *path)
 {
     static struct story story;
@@ -428,6 +436,7 @@ _Noreturn static void tell(const struct options *options, const char *path)
         }
     }
     nodes_check_logs(&story);
+    check_record(&story);
     remove_directory(story.directory);
     printf("ok   %s (%d expectations, %lld ms)\n", path, story.expectations,
            (long long)(now_ms() - started));

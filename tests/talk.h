@@ -119,6 +119,15 @@ void story_reached(struct story *story, const char *method, const char *path);
 void story_answered(struct story *story, const char *way, const char *path, int status,
                     const char *sent, json_t *answer);
 
+/* ---- talk_command.c ---- */
+
+/* command EXITCODE WORDS…: a subcommand of the program on the story's store. */
+void say_command(struct story *story, const char *at);
+/* read PATH: a file in the story's folder becomes the reply. */
+void say_read(struct story *story, const char *at);
+/* The same as say_command, with the words apart. */
+void command_run(struct story *story, int expected, char **words, size_t count);
+
 /* ---- talk_say.c: the statements ---- */
 
 /* Carries out a statement that is no block. Returns false if its first word is not known. A

@@ -271,13 +271,13 @@ bool say_statement(struct story *story, const char *at, char **last_request)
         const char *word;
         void (*say)(struct story *story, const char *at);
     } words[] = {
-        {"as", say_as},         {"clock", say_clock},   {"deadline", say_deadline},
-        {"expect", say_expect}, {"freeze", say_freeze}, {"header", say_header},
-        {"kill", say_kill},     {"needs", say_needs},   {"nodes", say_nodes},
-        {"raw", say_raw},       {"redis", say_redis},   {"restart", say_restart},
-        {"server", say_server}, {"set", say_set},       {"start", say_start},
-        {"stop", say_stop},     {"thaw", say_thaw},     {"token", say_token},
-        {"ws", ws_statement},
+        {"as", say_as},           {"clock", say_clock},     {"deadline", say_deadline},
+        {"expect", say_expect},   {"freeze", say_freeze},   {"header", say_header},
+        {"command", say_command}, {"read", say_read},       {"kill", say_kill},
+        {"needs", say_needs},     {"nodes", say_nodes},     {"raw", say_raw},
+        {"redis", say_redis},     {"restart", say_restart}, {"server", say_server},
+        {"set", say_set},         {"start", say_start},     {"stop", say_stop},
+        {"thaw", say_thaw},       {"token", say_token},     {"ws", ws_statement},
     };
     static const char *const methods[] = {"DELETE", "GET",  "HEAD", "OPTIONS",
                                           "PATCH",  "POST", "PUT"};

@@ -25,6 +25,9 @@ struct oid payment_id_of(struct oid consultation_id);
 /* The payment of a trade number. ERR_PAYMENT_NOT_FOUND. Any lane. */
 MUST_USE enum err payment_find(struct call *call, const char *trade_no, struct payment *out);
 
+/* An order has one payment. */
+struct oid payment_id_of(struct oid consultation_id);
+
 /* Closes the payment of an order that was cancelled unpaid, if there is one. Repeatable. */
 MUST_USE enum err payment_close(struct call *call, struct consultation *order);
 

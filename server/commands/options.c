@@ -36,3 +36,21 @@ static const struct field question_add_fields[] = {
     WEIGHT_ROW(question_add_options),
 };
 const struct shape question_add_options_shape = SHAPE(question_add_options, question_add_fields);
+
+static const struct field audit_verify_fields[] = {
+    FIELD(audit_verify_options, against, "against", 0, 1, URL_MAX_LENGTH,
+          "a file with lines that an earlier verification printed"),
+};
+const struct shape audit_verify_options_shape = SHAPE(audit_verify_options, audit_verify_fields);
+
+static const struct field export_fields[] = {
+    FIELD(export_options, consultation, "consultation", REQUIRED, 0, 0, "the id of its order."),
+    FIELD(export_options, directory, "directory", 0, 1, URL_MAX_LENGTH,
+          "where to write; here if not given"),
+};
+const struct shape export_options_shape = SHAPE(export_options, export_fields);
+
+static const struct field purge_fields[] = {
+    FIELD(purge_options, yes, "yes", 0, 0, 0, "does it; without it nothing is removed"),
+};
+const struct shape purge_options_shape = SHAPE(purge_options, purge_fields);

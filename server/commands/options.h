@@ -29,6 +29,19 @@ struct question_add_options {
     int64_t weight;
 };
 
+struct audit_verify_options {
+    const char *against;
+};
+
+struct export_options {
+    struct oid consultation;
+    const char *directory;
+};
+
+struct purge_options {
+    bool yes;
+};
+
 #define COMMAND(words, handler, options, operands, store, summary, help)                           \
     extern const struct shape options##_options_shape;
 #include "server/commands.def"

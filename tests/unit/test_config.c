@@ -114,6 +114,22 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
     refused("[payment]\npayment_provider = wechat\n", "this version has no wechat");
 }
 
+/* 15 years for records and 3 for the process: no configuration goes below. */
+static void retention_below_the_floors_is_refused_by_name(void **state)
+{
+    (void)state;
+    refused("[retention]\nretention_record_years = 14\n",
+            ":2: retention_record_years must be from 15 to 1000");
+    refused("[retention]\nretention_chat_years = 2\n",
+            ":2: retention_chat_years must be from 3 to 1000");
+    refused("[retention]\nretention_chat_years = 16\n",
+            "retention_chat_years must not be more than retention_record_years");
+    struct settings *settings = load("--demo", NULL);
+    assert_int_equal(settings->retention_record_years, 15);
+    assert_int_equal(settings->retention_chat_years, 15);
+    settings_free(settings);
+}
+
 static void wrong_flags_and_variables_are_refused(void **state)
 {
     (void)state;
@@ -213,6 +229,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, teardown)
         TEST(flags_win_over_environment_over_file_over_built_in),
         TEST(a_wrong_option_is_refused_with_its_line),
+        TEST(retention_below_the_floors_is_refused_by_name),
         TEST(wrong_flags_and_variables_are_refused),
         TEST(without_keys_only_a_demo_on_loopback_starts),
         TEST(the_test_clock_is_for_demos_only),

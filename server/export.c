@@ -1,0 +1,149 @@
+/* Reading a whole consultation, and writing it as JSON with the shapes that clients are answered
+ * with: one field, one name everywhere. */
+#include "server/export.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/chats.h"
+#include "server/api/payments.h"
+
+/* ---- Reading ------------------------------------------------------------------------------ */
+
+static enum err read_one(struct call *call, enum collection collection, struct oid id, void *out)
+{
+    enum err err = store_get(call->store, call->arena, collection, id, out);
+    return err == ERR_ABSENT ? ERR_OK : err; /* what is not there is left out */
+}
+
+static enum err find_messages(struct call *call, struct oid chat_id, struct oid consultation_id,
+                              struct object_list *out)
+{
+    struct condition conditions[] = {
+        WHERE(message, chat_id, IS, chat_id),
+        WHERE(message, consultation_id, IS, consultation_id),
+    };
+    struct query query = {.conditions = conditions,
+                          .condition_count = ARRAY_LENGTH(conditions),
+                          .sort = {SORT_UP(message, seq)}};
+    return store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out);
+}
+
+/* The pair's chat first, then what the user's system chat says of the order. */
+static enum err read_messages(struct call *call, struct dossier *out)
+{
+    struct object_list said, told;
+    TRY(find_messages(call, out->order.chat_id, out->order.id, &said));
+    TRY(find_messages(call, chat_id_of_user(out->order.user_id), out->order.id, &told));
+    struct message *all = arena_array(call->arena, said.count + told.count, sizeof *all);
+    if (said.count > 0) {
+        memcpy(all, said.items, said.count * sizeof *all);
+    }
+    if (told.count > 0) {
+        memcpy(all + said.count, told.items, told.count * sizeof *all);
+    }
+    out->messages = (struct object_list){all, said.count + told.count};
+    return ERR_OK;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct audit_row *x = a, *y = b;
+    if (x->at.ms != y->at.ms) {
+        return x->at.ms < y->at.ms ? -1 : 1;
+    }
+    return memcmp(x->id.bytes, y->id.bytes, OID_BYTES);
+}
+
+static enum err read_rows(struct call *call, struct dossier *out)
+{
+    struct condition condition = WHERE(audit_row, consultation_id, IS, out->order.id);
+    struct query query = {.conditions = &condition, .condition_count = 1};
+    struct object_list found;
+    TRY(store_find(call->store, call->arena, COLLECTION_AUDIT, &query, &found));
+    struct audit_row *rows = arena_array(call->arena, found.count, sizeof *rows);
+    if (found.count > 0) {
+        memcpy(rows, found.items, found.count * sizeof *rows);
+        qsort(rows, found.count, sizeof *rows, compare_rows);
+    }
+    out->rows = (struct object_list){rows, found.count};
+    return ERR_OK;
+}
+
+static enum err read_payments(struct call *call, struct dossier *out)
+{
+    struct payment *payment = ARENA_NEW(call->arena, struct payment);
+    enum err err = store_get(call->store, call->arena, COLLECTION_PAYMENTS,
+                             payment_id_of(out->order.id), payment);
+    out->payments = (struct object_list){payment, err == ERR_OK ? 1 : 0};
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+enum err export_read(struct call *call, struct oid consultation_id, struct dossier *out)
+{
+    *out = (struct dossier){.at = call->now};
+    enum err err =
+        store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, consultation_id, &out->order);
+    if (err != ERR_OK) {
+        return err == ERR_ABSENT ? ERR_CONSULTATION_NOT_FOUND : err;
+    }
+    TRY(read_one(call, COLLECTION_PATIENTS, out->order.patient_id, &out->patient));
+    TRY(read_one(call, COLLECTION_DOCTORS, out->order.doctor_id, &out->doctor));
+    TRY(read_messages(call, out));
+    TRY(read_payments(call, out));
+    return read_rows(call, out);
+}
+
+/* A payment as the hospital's books know it: also what an app is never answered with. */
+static const struct field export_payment_fields[] = {
+    FIELD(payment, id, "id", ALWAYS, 0, 0, "支付id"),
+    FIELD(payment, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD(payment, total_fee, "totalFee", 0, 0, 0, "支付金额，单位：分"),
+    FIELD(payment, out_trade_no, "outTradeNo", 0, 0, 0, "支付订单号"),
+    FIELD(payment, status, "status", 0, 0, 0, "支付状态"),
+    FIELD(payment, provider, "provider", 0, 0, 0, "支付渠道"),
+    FIELD(payment, transaction_id, "transactionId", 0, 0, 0, "渠道流水号"),
+    FIELD(payment, created_at, "created_at", 0, 0, 0, "创建时间"),
+    FIELD(payment, paid_at, "paid_at", 0, 0, 0, "支付时间"),
+    FIELD(payment, refunded_at, "refunded_at", 0, 0, 0, "退款时间"),
+};
+static const struct shape export_payment_shape = SHAPE(payment, export_payment_fields);
+
+/* ---- JSON --------------------------------------------------------------------------------- */
+
+static void add_record(struct strbuf *out, const char *name, const struct shape *shape,
+                       const void *record)
+{
+    strbuf_add_format(out, ",\n\"%s\":", name);
+    shape_write(out, shape, record, 0);
+}
+
+/* One record a line, for people who read it without tools. */
+static void add_list(struct strbuf *out, const char *name, const struct shape *shape,
+                     const struct object_list *list)
+{
+    strbuf_add_format(out, ",\n\"%s\":[", name);
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_add_text(out, i == 0 ? "\n" : ",\n");
+        shape_write(out, shape, (const char *)list->items + i * shape->size, 0);
+    }
+    strbuf_add_char(out, ']');
+}
+
+void export_write_json(struct strbuf *out, const struct dossier *dossier)
+{
+    char at[TIME_TEXT_BYTES];
+    time_format(dossier->at, at);
+    strbuf_add_format(out, "{\"exportedAt\":\"%s\"", at);
+    add_record(out, "consultation", &consultation_shape, &dossier->order);
+    if (!oid_is_none(dossier->patient.id)) {
+        add_record(out, "patient", &patient_shape, &dossier->patient);
+    }
+    if (!oid_is_none(dossier->doctor.id)) {
+        add_record(out, "doctor", &doctor_shape, &dossier->doctor);
+    }
+    add_list(out, "messages", &message_shape, &dossier->messages);
+    add_list(out, "payments", &export_payment_shape, &dossier->payments);
+    add_list(out, "audit", &audit_row_shape, &dossier->rows);
+    strbuf_add_text(out, "}\n");
+}
