@@ -62,6 +62,7 @@ static enum err change_state(struct call *call, struct oid id, const char *from,
     for (size_t i = 0; i < more_count; i++) {
         changes[count++] = more[i];
     }
+    TRY(audit_write_now(call)); /* whoever finds the new state can't know of the one before */
     enum err err = store_update(call->store, call->arena, COLLECTION_PAYMENTS, id, &condition, 1,
                                 changes, count, out);
     *changed = err == ERR_OK;
