@@ -294,21 +294,27 @@ enum err command_insert(struct command_run *run, enum collection collection, str
 int command_list(struct command_run *run, enum collection collection, const struct query *query,
                  bool as_json, void (*write)(FILE *out, const void *record))
 {
-    const struct shape *shape = collection_row(collection)->shape;
     struct object_list list;
     if (store_find(run->call.store, run->call.arena, collection, query, &list) != ERR_OK) {
         return command_store_failed(run);
     }
+    return command_print(run, collection_row(collection)->shape, &list, as_json, write);
+}
+
+int command_print(struct command_run *run, const struct shape *shape,
+                  const struct object_list *list, bool as_json,
+                  void (*write)(FILE *out, const void *record))
+{
     if (as_json) {
         struct strbuf text;
         strbuf_init(&text, 0);
-        shape_write_list(&text, shape, &list, 0);
+        shape_write_list(&text, shape, list, 0);
         fprintf(run->out, "%s\n", strbuf_text(&text));
         strbuf_free(&text);
         return COMMAND_DONE;
     }
-    for (size_t i = 0; i < list.count; i++) {
-        write(run->out, (const char *)list.items + i * shape->size);
+    for (size_t i = 0; i < list->count; i++) {
+        write(run->out, (const char *)list->items + i * shape->size);
     }
     return COMMAND_DONE;
 }

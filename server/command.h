@@ -72,7 +72,16 @@ void command_note(struct command_run *run, struct oid subject, const char *resul
 MUST_USE enum err command_insert(struct command_run *run, enum collection collection, struct oid id,
                                  const void *record);
 
-/* All records that meet the query, in columns or as JSON; `write` writes a line of one. */
+/* Reads a password that is to be set: from the terminal, twice and without echo, or as one line of
+ * stdin where that is none. Bound as at sign-in. COMMAND_DONE, or what it complained with; *out
+ * lives in the arena. */
+int command_read_password(struct command_run *run, const char **out);
+
+/* Prints records as one JSON array, or a line of each by `write`. */
+int command_print(struct command_run *run, const struct shape *shape,
+                  const struct object_list *list, bool as_json,
+                  void (*write)(FILE *out, const void *record));
+/* All records that meet the query, so. */
 int command_list(struct command_run *run, enum collection collection, const struct query *query,
                  bool as_json, void (*write)(FILE *out, const void *record));
 

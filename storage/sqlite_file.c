@@ -148,6 +148,9 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     int rc = sqlite3_exec(db, common, NULL, NULL, NULL);
+    if (rc == SQLITE_OK && file->beside) { /* an import writes all over its indexes */
+        rc = sqlite3_exec(db, "PRAGMA cache_size=-131072", NULL, NULL, NULL);
+    }
     if (rc == SQLITE_OK && !writes) {
         rc = sqlite3_exec(db, "PRAGMA query_only=ON", NULL, NULL, NULL);
     }
@@ -221,7 +224,8 @@ enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings 
                           char why[256])
 {
     assert(settings->timeout_ms > 0 && settings->timeout_ms <= INT_MAX);
-    *file = (struct sqlite_file){.lock = -1, .timeout_ms = (int)settings->timeout_ms};
+    *file = (struct sqlite_file){
+        .lock = -1, .timeout_ms = (int)settings->timeout_ms, .beside = settings->beside};
     enum err err = file_name(file, settings->url, why);
     if (err == ERR_OK) {
         err = open_named(file, settings, why);

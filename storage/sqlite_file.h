@@ -10,6 +10,7 @@
 struct sqlite_file {
     char *name; /* of the file, or the URI of a store in memory; owned */
     bool in_memory;
+    bool beside;     /* as in store_settings */
     int lock;        /* descriptor that holds the lock of PATH.lock, or PATH.commands; -1: none */
     int timeout_ms;  /* how long a connection waits for another one */
     sqlite3 *keeper; /* open as long as the store: a store in memory lives in it */

@@ -16,6 +16,57 @@ const struct shape no_options_shape = {"no_options", sizeof(struct no_options), 
 static const struct field list_fields[] = {JSON_ROW(list_options)};
 const struct shape list_options_shape = SHAPE(list_options, list_fields);
 
+#define PRICE_MAX 10000000 /* 分 */
+#define PATH_MAX_LENGTH 1024
+
+#define SN_ROW(type)                                                                               \
+    FIELD_FORMAT(type, sn, "sn", REQUIRED, FORMAT_VISIBLE, KEY_MAX_LENGTH,                         \
+                 "the doctor's number, which it signs in with.")
+
+/* What doctor add and doctor set both take. */
+#define DOCTOR_ROWS(type)                                                                          \
+    FIELD(type, department, "department", 0, 1, NAME_MAX_LENGTH,                                   \
+          "the name of a department that is there."),                                              \
+        FIELD(type, title, "title", 0, 0, NAME_MAX_LENGTH, "such as 主任医师."),                   \
+        FIELD(type, introduction, "introduction", MULTILINE, 0, TEXT_MAX_LENGTH,                   \
+              "what users read about the doctor."),                                                \
+        FIELD_CHOICE(type, open, "open", 0, "yes|no", "whether consultations can be ordered"),     \
+        FIELD_CHOICE(type, hot, "hot", 0, "yes|no", "whether it is shown among the first"),        \
+        FIELD_FORMAT(type, openid, "openid", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH, "its WeChat id."), \
+        FIELD(type, price, "price", LOOSE, 0, PRICE_MAX, "of a consultation, in 分."),             \
+        FIELD(type, weight, "weight", LOOSE, 0, WEIGHT_MAX, "greater comes first in lists.")
+
+static const struct field doctor_option_fields[] = {SN_ROW(doctor_options)};
+const struct shape doctor_options_shape = SHAPE(doctor_options, doctor_option_fields);
+
+static const struct field doctor_add_fields[] = {
+    SN_ROW(doctor_add_options),
+    FIELD(doctor_add_options, name, "name", REQUIRED, 1, NAME_MAX_LENGTH, "the doctor's name."),
+    DOCTOR_ROWS(doctor_add_options),
+};
+const struct shape doctor_add_options_shape = SHAPE(doctor_add_options, doctor_add_fields);
+
+static const struct field doctor_set_fields[] = {
+    SN_ROW(doctor_set_options),
+    DOCTOR_ROWS(doctor_set_options),
+};
+const struct shape doctor_set_options_shape = SHAPE(doctor_set_options, doctor_set_fields);
+
+static const struct field doctor_list_fields[] = {
+    FIELD(doctor_list_options, department, "department", 0, 1, NAME_MAX_LENGTH,
+          "only those of this department."),
+    JSON_ROW(doctor_list_options),
+};
+const struct shape doctor_list_options_shape = SHAPE(doctor_list_options, doctor_list_fields);
+
+static const struct field dictionary_import_fields[] = {
+    FIELD(dictionary_import_options, file, "file", REQUIRED, 1, PATH_MAX_LENGTH, "the CSV file."),
+    FIELD(dictionary_import_options, dry_run, "dry-run", 0, 0, 0,
+          "looks at every line, and adds nothing"),
+};
+const struct shape dictionary_import_options_shape =
+    SHAPE(dictionary_import_options, dictionary_import_fields);
+
 static const struct field department_add_fields[] = {
     FIELD(department_add_options, name, "name", REQUIRED, 1, NAME_MAX_LENGTH, "its name."),
     WEIGHT_ROW(department_add_options),

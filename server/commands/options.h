@@ -13,6 +13,38 @@ struct list_options {
     bool json;
 };
 
+struct doctor_options {
+    const char *sn;
+};
+
+struct doctor_add_options {
+    const char *sn;
+    const char *name;
+    const char *department;
+    const char *title;
+    const char *introduction;
+    const char *open;
+    const char *hot;
+    const char *openid;
+    int64_t price, weight;
+};
+
+struct doctor_set_options {
+    const char *sn;
+    const char *department;
+    const char *title;
+    const char *introduction;
+    const char *open;
+    const char *hot;
+    const char *openid;
+    int64_t price, weight;
+};
+
+struct doctor_list_options {
+    const char *department;
+    bool json;
+};
+
 struct department_add_options {
     const char *name;
     int64_t weight;
@@ -27,6 +59,11 @@ struct question_add_options {
     const char *text;
     const char *type;
     int64_t weight;
+};
+
+struct dictionary_import_options {
+    const char *file;
+    bool dry_run;
 };
 
 struct audit_verify_options {
