@@ -250,6 +250,65 @@ static const struct field sandbox_trade_fields[] = {
     CREATED_ROW(sandbox_trade),
 };
 const struct shape sandbox_trade_shape = SHAPE(sandbox_trade, sandbox_trade_fields);
+static const struct field service_key_fields[] = {
+    ID_ROW(service_key),
+    FIELD(service_key, name, "name", 0, 1, NAME_MAX_LENGTH, "系统名称"),
+    FIELD(service_key, hash, "hash", SECRET, 0, 0, "密钥散列"),
+    FIELD(service_key, disabled, "disabled", 0, 0, 0, "是否停用"),
+    CREATED_ROW(service_key),
+    UPDATED_ROW(service_key),
+};
+const struct shape service_key_shape = SHAPE(service_key, service_key_fields);
+
+#define TREATMENT_ROWS(type)                                                                       \
+    FIELD(type, consultation_id, "consultationId", 0, 0, 0, "订单id"),                             \
+        FIELD(type, main_diagnosis, "mainDiagnosis", 0, 1, NAME_MAX_LENGTH, "主诊断"),             \
+        FIELD_LIST(type, second_diagnosis, "secondDiagnosis", ALWAYS, FORMAT_NONE,                 \
+                   SECOND_DIAGNOSES_MAX, NAME_MAX_LENGTH, "副诊断"),                               \
+        FIELD(type, chief_complaint, "chiefComplaint", MULTILINE, 1, TEXT_MAX_LENGTH, "主诉"),     \
+        FIELD(type, history_of_past_illness, "historyOfPastIllness", MULTILINE, 1,                 \
+              TEXT_MAX_LENGTH, "既往史"),                                                          \
+        FIELD(type, patient_id, "patientId", 0, 0, 0, "患者id"),                                   \
+        FIELD(type, doctor_id, "doctorId", 0, 0, 0, "医生id"),                                     \
+        FIELD(type, version, "version", 0, 0, 0, "第几次保存，从 1 起")
+
+static const struct field treatment_fields[] = {
+    FIELD(treatment, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "诊断id"),
+    TREATMENT_ROWS(treatment),
+    CREATED_ROW(treatment),
+    UPDATED_ROW(treatment),
+};
+const struct shape treatment_shape = SHAPE(treatment, treatment_fields);
+
+static const struct field treatment_version_fields[] = {
+    ID_ROW(treatment_version),
+    TREATMENT_ROWS(treatment_version),
+    CREATED_ROW(treatment_version),
+};
+const struct shape treatment_version_shape = SHAPE(treatment_version, treatment_version_fields);
+
+static const struct field evaluation_fields[] = {
+    ID_ROW(evaluation),
+    FIELD(evaluation, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD(evaluation, user_id, "userId", 0, 0, 0, "用户id"),
+    FIELD(evaluation, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    FIELD(evaluation, patient_id, "patientId", 0, 0, 0, "患者id"),
+    FIELD(evaluation, answers_id, "answersId", SECRET, 0, 0, "答案组"),
+    CREATED_ROW(evaluation),
+};
+const struct shape evaluation_shape = SHAPE(evaluation, evaluation_fields);
+
+static const struct field evaluation_answer_fields[] = {
+    ID_ROW(evaluation_answer),
+    FIELD(evaluation_answer, answers_id, "answersId", SECRET, 0, 0, "答案组"),
+    FIELD(evaluation_answer, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD(evaluation_answer, doctor_id, "doctorId", 0, 0, 0, "医生id"),
+    FIELD(evaluation_answer, question_id, "evaluateQuesionId", 0, 0, 0, "评价问题id"),
+    FIELD(evaluation_answer, score, "score", 0, 1, SCORE_MAX, "打分，1 到 5"),
+    FIELD(evaluation_answer, text, "text", MULTILINE, 1, TEXT_MAX_LENGTH, "文字评价"),
+    CREATED_ROW(evaluation_answer),
+};
+const struct shape evaluation_answer_shape = SHAPE(evaluation_answer, evaluation_answer_fields);
 
 static const struct field quick_reply_fields[] = {
     FIELD(quick_reply, id, "id", ALWAYS | UNDERSCORE_ID, 0, 0, "快捷回复id"),

@@ -14,6 +14,9 @@
 #define URL_MAX_LENGTH 1024
 #define KEY_MAX_LENGTH 64
 #define CONSULTATION_IMAGES_MAX 9
+#define SECOND_DIAGNOSES_MAX 20
+#define EVALUATION_ANSWERS_MAX 50
+#define SCORE_MAX 5
 
 /* No fee is more than this, in 分: a million yuan. */
 #define FEE_MAX INT64_C(100000000)
@@ -220,6 +223,52 @@ struct sandbox_trade { /* the sandbox provider's own book: what was paid */
     struct timestamp created_at;
 };
 
+struct service_key { /* ＋ of one of the hospital's other systems */
+    struct oid id;   /* derived from the hash */
+    const char *name;
+    const char *hash; /* of the key, which is not kept */
+    bool disabled;
+    struct timestamp created_at, updated_at;
+};
+
+struct treatment { /* document 11.2 */
+    struct oid id; /* derived from the order: one each */
+    struct oid consultation_id, patient_id, doctor_id;
+    const char *main_diagnosis;
+    struct text_list second_diagnosis;
+    const char *chief_complaint;
+    const char *history_of_past_illness;
+    int64_t version; /* 1, 2, 3 … of what is kept in treatment_version */
+    struct timestamp created_at, updated_at;
+};
+
+struct treatment_version { /* ＋ every version that a treatment has had; never changed */
+    struct oid id;         /* derived from the order and the version */
+    struct oid consultation_id, patient_id, doctor_id;
+    const char *main_diagnosis;
+    struct text_list second_diagnosis;
+    const char *chief_complaint;
+    const char *history_of_past_illness;
+    int64_t version;
+    struct timestamp created_at;
+};
+
+struct evaluation { /* ＋ one per order */
+    struct oid id;  /* derived from the order */
+    struct oid consultation_id, user_id, doctor_id, patient_id;
+    struct oid answers_id; /* what the ids of its answers are derived from */
+    struct timestamp created_at;
+};
+
+struct evaluation_answer { /* ＋ of an evaluation, if its `answers_id` is that one's */
+    struct oid id;         /* derived from answers_id and the question */
+    struct oid answers_id;
+    struct oid consultation_id, doctor_id, question_id;
+    int64_t score; /* 1 … 5; NUMBER_ABSENT at a question of type 02 */
+    const char *text;
+    struct timestamp created_at;
+};
+
 struct quick_reply { /* document 7 */
     struct oid id;
     struct oid doctor_id;
@@ -300,10 +349,33 @@ struct connected { /* ＋ answer to connect */
     int64_t ping_interval; /* seconds */
 };
 
-extern const struct shape user_shape, patient_shape, department_shape, doctor_shape, reason_shape,
-    question_shape, diagnosis_shape, diagnosis_term_shape, chat_shape, message_shape,
-    consultation_shape, payment_shape, sandbox_trade_shape, quick_reply_shape,
-    collection_entry_shape, removal_shape, store_info_shape, audit_row_shape, user_session_shape,
-    doctor_session_shape, read_receipt_shape, typing_shape, connected_shape;
+extern const struct shape user_shape;
+extern const struct shape patient_shape;
+extern const struct shape department_shape;
+extern const struct shape doctor_shape;
+extern const struct shape reason_shape;
+extern const struct shape question_shape;
+extern const struct shape diagnosis_shape;
+extern const struct shape diagnosis_term_shape;
+extern const struct shape chat_shape;
+extern const struct shape message_shape;
+extern const struct shape consultation_shape;
+extern const struct shape payment_shape;
+extern const struct shape sandbox_trade_shape;
+extern const struct shape quick_reply_shape;
+extern const struct shape collection_entry_shape;
+extern const struct shape removal_shape;
+extern const struct shape store_info_shape;
+extern const struct shape audit_row_shape;
+extern const struct shape user_session_shape;
+extern const struct shape doctor_session_shape;
+extern const struct shape read_receipt_shape;
+extern const struct shape typing_shape;
+extern const struct shape connected_shape;
+extern const struct shape service_key_shape;
+extern const struct shape treatment_shape;
+extern const struct shape treatment_version_shape;
+extern const struct shape evaluation_shape;
+extern const struct shape evaluation_answer_shape;
 
 #endif

@@ -213,3 +213,45 @@ static const struct field socket_connect_fields[] = {
     FIELD_FORMAT(socket_connect, cursor, "cursor", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH, "游标"),
 };
 const struct shape socket_connect_shape = SHAPE(socket_connect, socket_connect_fields);
+
+static const struct field consultation_answer_fields[] = {
+    FIELD(consultation_answer, question_id, "evaluateQuesionId", REQUIRED, 0, 0, "评价问题id"),
+    FIELD(consultation_answer, score, "score", LOOSE, 1, SCORE_MAX, "打分，类型 01 的问题必填"),
+    FIELD(consultation_answer, text, "text", MULTILINE, 1, TEXT_MAX_LENGTH,
+          "文字，类型 02 的问题必填"),
+};
+static const struct shape consultation_answer_shape =
+    SHAPE(consultation_answer, consultation_answer_fields);
+
+static const struct field consultation_evaluate_fields[] = {
+    FIELD(consultation_evaluate, consultation_id, "consultationId", REQUIRED, 0, 0, "订单id"),
+    FIELD_OBJECTS(consultation_evaluate, answers, "answers", REQUIRED, consultation_answer_shape,
+                  EVALUATION_ANSWERS_MAX, "每个问题的答案"),
+};
+const struct shape consultation_evaluate_shape =
+    SHAPE(consultation_evaluate, consultation_evaluate_fields);
+
+static const struct field treatment_upsert_fields[] = {
+    FIELD(treatment_upsert, consultation_id, "consultationId", REQUIRED, 0, 0, "订单id"),
+    FIELD(treatment_upsert, main_diagnosis, "mainDiagnosis", REQUIRED, 1, NAME_MAX_LENGTH,
+          "主诊断"),
+    FIELD_LIST(treatment_upsert, second_diagnosis, "secondDiagnosis", LOOSE, FORMAT_NONE,
+               SECOND_DIAGNOSES_MAX, NAME_MAX_LENGTH, "副诊断"),
+    FIELD(treatment_upsert, chief_complaint, "chiefComplaint", REQUIRED | MULTILINE, 1,
+          TEXT_MAX_LENGTH, "主诉"),
+    FIELD(treatment_upsert, history_of_past_illness, "historyOfPastIllness", REQUIRED | MULTILINE,
+          1, TEXT_MAX_LENGTH, "既往史"),
+};
+const struct shape treatment_upsert_shape = SHAPE(treatment_upsert, treatment_upsert_fields);
+
+static const struct field system_message_create_fields[] = {
+    FIELD(system_message_create, chat_id, "chatId", REQUIRED, 0, 0, "聊天id"),
+    FIELD(system_message_create, consultation_id, "consultationId", 0, 0, 0, "订单id"),
+    FIELD_CHOICE(system_message_create, type, "type", REQUIRED, "01|02|03|04",
+                 "01 文字（只能发往系统聊天），02 处方，03 检查，04 检验"),
+    FIELD(system_message_create, text, "text", REQUIRED | MULTILINE, 1, TEXT_MAX_LENGTH, "内容"),
+    FIELD_FORMAT(system_message_create, client_msg_id, "clientMsgId", 0, FORMAT_VISIBLE,
+                 KEY_MAX_LENGTH, "发送方给的去重编号，重发时不变"),
+};
+const struct shape system_message_create_shape =
+    SHAPE(system_message_create, system_message_create_fields);

@@ -131,6 +131,33 @@ struct collection_create { /* 9.1 */
     struct oid doctor_id;
 };
 
+struct consultation_answer { /* of consultation_evaluate */
+    struct oid question_id;
+    int64_t score;
+    const char *text;
+};
+
+struct consultation_evaluate { /* ＋ */
+    struct oid consultation_id;
+    struct object_list answers; /* struct consultation_answer */
+};
+
+struct treatment_upsert { /* 11.2 */
+    struct oid consultation_id;
+    const char *main_diagnosis;
+    struct text_list second_diagnosis;
+    const char *chief_complaint;
+    const char *history_of_past_illness;
+};
+
+struct system_message_create { /* ＋ */
+    struct oid chat_id;
+    struct oid consultation_id;
+    const char *type;
+    const char *text;
+    const char *client_msg_id;
+};
+
 struct diagnosis_filter { /* 11.1 */
     const char *keyword;
     int64_t skip, limit;
@@ -153,12 +180,34 @@ struct socket_connect { /* ＋ connect */
     const char *cursor;
 };
 
-extern const struct shape nothing_shape, user_signup_shape, user_signin_shape, doctor_signin_shape,
-    doctor_filter_shape, by_id_shape, patient_create_shape, by_user_shape, chat_user_filter_shape,
-    chat_doctor_filter_shape, patient_bindcard_shape, message_filter_shape, message_create_shape,
-    chat_read_shape, by_chat_shape, consultation_create_shape, consultation_update_shape,
-    consultation_filter_shape, by_consultation_shape, sandbox_pay_shape, sandbox_notify_shape,
-    socket_connect_shape, quick_reply_create_shape, quick_reply_filter_shape,
-    collection_create_shape, diagnosis_filter_shape;
+extern const struct shape nothing_shape;
+extern const struct shape user_signup_shape;
+extern const struct shape user_signin_shape;
+extern const struct shape doctor_signin_shape;
+extern const struct shape doctor_filter_shape;
+extern const struct shape by_id_shape;
+extern const struct shape patient_create_shape;
+extern const struct shape by_user_shape;
+extern const struct shape chat_user_filter_shape;
+extern const struct shape chat_doctor_filter_shape;
+extern const struct shape patient_bindcard_shape;
+extern const struct shape message_filter_shape;
+extern const struct shape message_create_shape;
+extern const struct shape chat_read_shape;
+extern const struct shape by_chat_shape;
+extern const struct shape consultation_create_shape;
+extern const struct shape consultation_update_shape;
+extern const struct shape consultation_filter_shape;
+extern const struct shape by_consultation_shape;
+extern const struct shape sandbox_pay_shape;
+extern const struct shape sandbox_notify_shape;
+extern const struct shape socket_connect_shape;
+extern const struct shape quick_reply_create_shape;
+extern const struct shape quick_reply_filter_shape;
+extern const struct shape collection_create_shape;
+extern const struct shape diagnosis_filter_shape;
+extern const struct shape consultation_evaluate_shape;
+extern const struct shape treatment_upsert_shape;
+extern const struct shape system_message_create_shape;
 
 #endif

@@ -1,4 +1,4 @@
-/* Any thread. Who somebody is: the two kinds of account, and what a caller may do. Contract 2. */
+/* Any thread. Who somebody is: the kinds of account, and what a caller may do. Contract 2. */
 #ifndef CONSULTD_SERVER_ACCOUNT_H
 #define CONSULTD_SERVER_ACCOUNT_H
 
@@ -7,7 +7,8 @@
 enum role {
     ROLE_NONE, /* not signed in */
     ROLE_USER,
-    ROLE_DOCTOR
+    ROLE_DOCTOR,
+    ROLE_SERVICE /* one of the hospital's other systems, with a service key; has no events */
 };
 
 /* An account: the unit of sockets, events and channels. */

@@ -148,10 +148,14 @@ static size_t write_start(const char *prefix, char name[BUS_CHANNEL_BYTES])
     return (size_t)length;
 }
 
+/* By role; that of nobody is never used. */
+static const char role_letters[] = {
+    [ROLE_NONE] = '-', [ROLE_USER] = 'u', [ROLE_DOCTOR] = 'd', [ROLE_SERVICE] = 's', '\0'};
+
 size_t bus_channel_name(const char *prefix, struct account account, char name[BUS_CHANNEL_BYTES])
 {
     size_t length = write_start(prefix, name);
-    name[length] = account.role == ROLE_DOCTOR ? 'd' : 'u';
+    name[length] = role_letters[account.role];
     name[length + 1] = ':';
     oid_format(account.id, name + length + 2);
     return length + 2 + OID_TEXT_BYTES - 1;
@@ -166,10 +170,11 @@ bool bus_channel_parse(const char *prefix, const char *name, size_t length, stru
         return false;
     }
     char role = name[start_length];
-    if (role != 'u' && role != 'd') {
+    const char *letter = role != '\0' ? strchr(role_letters + ROLE_USER, role) : NULL;
+    if (letter == NULL) {
         return false;
     }
-    out->role = role == 'd' ? ROLE_DOCTOR : ROLE_USER;
+    out->role = (enum role)(letter - role_letters);
     return oid_parse(name + start_length + 2, OID_TEXT_BYTES - 1, &out->id);
 }
 

@@ -4,9 +4,11 @@
 
 #include "server/api/chats.h"
 #include "server/api/diagnoses.h"
+#include "server/api/service_keys.h"
 #include "server/auth.h"
 
 #define DEMO_PASSWORD "123456"
+#define DEMO_SERVICE_KEY SERVICE_KEY_PREFIX "demo"
 
 static enum err insert_departments(struct store_session *session, struct timestamp now)
 {
@@ -104,6 +106,12 @@ static enum err insert_doctors(struct store_session *session, struct clock *cloc
     return ERR_OK;
 }
 
+static enum err insert_service_key(struct store_session *session, struct timestamp now)
+{
+    enum err err = service_key_insert(session, now, "demo", DEMO_SERVICE_KEY);
+    return err == ERR_DUPLICATE ? ERR_OK : err;
+}
+
 enum err demo_seed(struct store_session *session, struct clock *clock)
 {
     struct timestamp now = clock_now(clock);
@@ -114,6 +122,7 @@ enum err demo_seed(struct store_session *session, struct clock *clock)
     err = err == ERR_OK ? diagnoses_insert(session, now, diagnoses, ARRAY_LENGTH(diagnoses), NULL)
                         : err;
     err = err == ERR_OK ? insert_doctors(session, clock, arena, now) : err;
+    err = err == ERR_OK ? insert_service_key(session, now) : err;
     arena_free(arena);
     return err;
 }

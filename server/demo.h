@@ -1,5 +1,6 @@
 /* Worker only. The data of --demo: departments, invented doctors (00001 to 00003, password
- * 123456, 00003 with consultations closed), reasons, questions, a dictionary of diagnoses. */
+ * 123456, 00003 with consultations closed), reasons, questions, a dictionary of diagnoses, the service
+ * key sk_demo. */
 #ifndef CONSULTD_SERVER_DEMO_H
 #define CONSULTD_SERVER_DEMO_H
 

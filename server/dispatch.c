@@ -12,6 +12,7 @@
 #include "server/api/errands.h"
 #include "server/api/invariants.h"
 #include "server/api/replay.h"
+#include "server/api/service_keys.h"
 #include "server/api/sweep.h"
 #include "server/auth.h"
 #include "server/clock.h"
@@ -73,9 +74,18 @@ static enum err check_access(const struct route *route, const struct caller *who
     if (role == ROLE_NONE) {
         return ERR_NOT_SIGNED_IN;
     }
-    bool is_wrong_role = (route->access == ACCESS_USER && role != ROLE_USER) ||
-                         (route->access == ACCESS_DOCTOR && role != ROLE_DOCTOR);
-    return is_wrong_role ? ERR_NOT_YOURS : ERR_OK;
+    bool is_right_role = (route->access == ACCESS_SIGNED && role != ROLE_SERVICE) ||
+                         (route->access == ACCESS_USER && role == ROLE_USER) ||
+                         (route->access == ACCESS_DOCTOR && role == ROLE_DOCTOR) ||
+                         (route->access == ACCESS_SERVICE && role == ROLE_SERVICE);
+    return is_right_role ? ERR_OK : ERR_NOT_YOURS;
+}
+
+/* A token of a user or doctor, or a service key. */
+static enum err verify(struct call *call, const char *token, struct caller *out)
+{
+    return service_key_is(token) ? service_key_verify(call, token, out)
+                                 : token_verify(call->settings, token, call->now, out);
 }
 
 /* Runs the row's handler on a parsed document. */
@@ -98,7 +108,7 @@ static enum err run_rest(struct job *job, void **out)
 {
     struct call *call = &job->call;
     if (job->route->access != ACCESS_OPEN) {
-        TRY(token_verify(call->settings, job->token, call->now, &call->who));
+        TRY(verify(call, job->token, &call->who));
     }
     struct document document;
     TRY(document_parse(&document, job->body, job->length, &call->fault));
@@ -171,7 +181,7 @@ static struct connected connected_as(const struct job *job, struct account accou
     struct connected connected = {.ping_interval = job->call.settings->ping_seconds};
     if (account.role == ROLE_USER) {
         connected.user_id = account.id;
-    } else {
+    } else if (account.role == ROLE_DOCTOR) {
         connected.doctor_id = account.id;
     }
     return connected;
@@ -186,7 +196,7 @@ static enum err run_connect(struct job *job, const struct document *data)
     struct caller who;
     TRY(document_bind(data, &socket_connect_shape, call->arena, &in, &call->fault));
     const char *token = in.token != NULL ? in.token : job->token;
-    enum err err = token_verify(call->settings, token, call->now, &who);
+    enum err err = verify(call, token, &who);
     if (err != ERR_OK) {
         close_with(job, err == ERR_TOKEN_EXPIRED ? CLOSE_TOKEN_EXPIRED : CLOSE_NOT_SIGNED_IN);
         return err;
@@ -237,6 +247,11 @@ static enum err check_signed_in(struct job *job)
     if (job->call.who.expires_ms <= job->call.now.ms) {
         close_with(job, CLOSE_TOKEN_EXPIRED);
         return ERR_TOKEN_EXPIRED;
+    }
+    if (job->call.who.account.role == ROLE_SERVICE &&
+        service_key_check(&job->call, job->call.who.account.id) == ERR_NOT_SIGNED_IN) {
+        close_with(job, CLOSE_NOT_SIGNED_IN); /* disabled meanwhile */
+        return ERR_NOT_SIGNED_IN;
     }
     return ERR_OK;
 }

@@ -163,6 +163,7 @@ static const struct {
     [ACCESS_SIGNED] = {"用户或医生", ""},
     [ACCESS_USER] = {"用户", ""},
     [ACCESS_DOCTOR] = {"医生", ""},
+    [ACCESS_SERVICE] = {"医院的其他系统（服务密钥）", ",\"security\":[{\"serviceKey\":[]}]"},
 };
 
 static const struct {
@@ -333,7 +334,10 @@ void openapi_write(struct strbuf *out)
     add_paths(&text);
     strbuf_add_literal(&text, ",\"components\":{\"securitySchemes\":{\"bearer\":{\"type\":\"http\","
                               "\"scheme\":\"bearer\",\"bearerFormat\":\"JWT\",\"description\":"
-                              "\"登录（1.2，或医生登录）得到的 token\"}},\"schemas\":");
+                              "\"登录（1.2，或医生登录）得到的 token\"},\"serviceKey\":{"
+                              "\"type\":\"http\",\"scheme\":\"bearer\",\"description\":"
+                              "\"医院其他系统的服务密钥（consultd service-key create）\"}},"
+                              "\"schemas\":");
     components_write_schemas(&text);
     add_shared_failures(&text);
     add_failure_examples(&text);

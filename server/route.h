@@ -16,7 +16,8 @@ enum access {
     ACCESS_OPEN,   /* no token */
     ACCESS_SIGNED, /* user or doctor */
     ACCESS_USER,
-    ACCESS_DOCTOR
+    ACCESS_DOCTOR,
+    ACCESS_SERVICE /* a service key, which is good for nothing else */
 };
 
 typedef enum err (*handler_fn)(struct call *call, const void *in, void *out);

@@ -48,8 +48,10 @@ static const char *copy(struct call *call, const char *text, size_t max)
 static void name_actor(const struct call *call, const struct audit_note *note,
                        struct audit_row *row)
 {
-    static const char *const names[] = {
-        [ROLE_NONE] = "system", [ROLE_USER] = "user", [ROLE_DOCTOR] = "doctor"};
+    static const char *const names[] = {[ROLE_NONE] = "system",
+                                        [ROLE_USER] = "user",
+                                        [ROLE_DOCTOR] = "doctor",
+                                        [ROLE_SERVICE] = "service"};
     if (note->actor != NULL) {
         row->actor = arena_text(call->arena, note->actor, strlen(note->actor));
         row->actor_id = note->actor_id;

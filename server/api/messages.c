@@ -22,26 +22,6 @@
 
 /* ---- 8.5 ---------------------------------------------------------------------------------- */
 
-static struct oid message_id_of(struct oid chat_id, enum side side, const char *client_msg_id)
-{
-    const char *sender = side_name(side);
-    const void *words[] = {chat_id.bytes, sender, client_msg_id};
-    size_t lengths[] = {sizeof chat_id.bytes, strlen(sender), strlen(client_msg_id)};
-    return id_derive("message", ARRAY_LENGTH(words), words, lengths);
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
-}
-
-static bool same_content(const struct message *a, const struct message *b)
-{
-    return oid_equal(a->consultation_id, b->consultation_id) &&
-           text_equal(a->text.plain, b->text.plain) && text_equal(a->image, b->image) &&
-           text_equal(a->audio, b->audio);
-}
-
 static struct audit_note note_of(enum audit_action action, const struct message *message)
 {
     return (struct audit_note){.action = action,
@@ -57,7 +37,7 @@ static enum err answer_first(struct call *call, const struct chat *chat, enum si
 {
     struct message first;
     TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, &first));
-    if (!same_content(&first, message)) {
+    if (!message_is_same(&first, message)) {
         return call_blame(call, ERR_CLIENT_MSG_ID_CONFLICT, "clientMsgId");
     }
     struct audit_note note = note_of(AUDIT_SEND, &first);
@@ -181,25 +161,12 @@ static enum err pass_gate(struct call *call, struct message *message, struct cha
         WHERE(chat, open_consultation_id, IS, message->consultation_id),
         WHERE(chat, deadline, ABOVE, call->now),
     };
-    message->rev = call_stamp(call);
-    struct places places = {.id = message->id,
-                            .count = 1,
-                            .to_user = message_is_for(message, SIDE_USER),
-                            .to_doctor = message_is_for(message, SIDE_DOCTOR),
-                            .conditions = conditions,
-                            .condition_count = ARRAY_LENGTH(conditions),
-                            .shown = message,
-                            .rev = message->rev};
-    enum err err = places_take(call, message->chat_id, &places, chat);
+    enum err err = post_take_seq(call, message, conditions, ARRAY_LENGTH(conditions), chat);
     if (err == ERR_ABSENT) {
         err = explain_shut_gate(call, message);
         return err == ERR_OK ? ERR_BUSY : err;
     }
-    TRY(err);
-    message->seq = chat->last_seq + 1;
-    message->user_total = chat->user_total + places.to_user;
-    message->doctor_total = chat->doctor_total + places.to_doctor;
-    return ERR_OK;
+    return err;
 }
 
 static enum err store_message(struct call *call, struct chat *chat, enum side side,
@@ -266,7 +233,7 @@ enum err api_message_create(struct call *call, const struct message_create *in, 
     if (in->client_msg_id == NULL) {
         message.id = id_new(call->now);
     } else {
-        message.id = message_id_of(in->chat_id, side, in->client_msg_id);
+        message.id = message_id_of(in->chat_id, side_name(side), in->client_msg_id);
         enum err err = answer_first(call, &chat, side, &message, out);
         if (err != ERR_ABSENT) {
             return err;

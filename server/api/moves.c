@@ -358,9 +358,19 @@ const char *order_state_name(const char *status)
     return "";
 }
 
+static enum err refuse(struct call *call, enum err err, const char *field,
+                       const struct consultation *order)
+{
+    return call_explain(call, err, field, "订单当前状态为 %s（%s），不允许此操作", order->status,
+                        order_state_name(order->status));
+}
+
 enum err order_refuse_move(struct call *call, const struct consultation *order)
 {
-    return call_explain(call, ERR_ILLEGAL_TRANSITION, "status",
-                        "订单当前状态为 %s（%s），不允许此操作", order->status,
-                        order_state_name(order->status));
+    return refuse(call, ERR_ILLEGAL_TRANSITION, "status", order);
+}
+
+enum err order_refuse_state(struct call *call, const struct consultation *order)
+{
+    return refuse(call, ERR_WRONG_STATE, "consultationId", order);
 }

@@ -64,6 +64,9 @@ MUST_USE enum err order_read_own(struct call *call, struct oid id, struct consul
 /* ERR_ILLEGAL_TRANSITION with a sentence that names the state the order is in. */
 enum err order_refuse_move(struct call *call, const struct consultation *order);
 
+/* ERR_WRONG_STATE, the same for what is no move. */
+enum err order_refuse_state(struct call *call, const struct consultation *order);
+
 /* How a state is called: 待支付. */
 const char *order_state_name(const char *status);
 

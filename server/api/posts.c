@@ -39,6 +39,25 @@ static int64_t number_at(const struct consultation *order, size_t offset)
     return number;
 }
 
+struct oid message_id_of(struct oid chat_id, const char *sender, const char *client_msg_id)
+{
+    const void *words[] = {chat_id.bytes, sender, client_msg_id};
+    size_t lengths[] = {sizeof chat_id.bytes, strlen(sender), strlen(client_msg_id)};
+    return id_derive("message", ARRAY_LENGTH(words), words, lengths);
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+bool message_is_same(const struct message *a, const struct message *b)
+{
+    return oid_equal(a->consultation_id, b->consultation_id) && strcmp(a->type, b->type) == 0 &&
+           is_same_text(a->text.plain, b->text.plain) && is_same_text(a->image, b->image) &&
+           is_same_text(a->audio, b->audio);
+}
+
 bool message_is_for(const struct message *message, enum side side)
 {
     if (message->text.is_notice) {
@@ -224,6 +243,26 @@ enum err posts_make(struct call *call, struct consultation *order, enum occasion
     return insert_missing(call, order, drafts, count);
 }
 
+enum err post_take_seq(struct call *call, struct message *message,
+                       const struct condition *conditions, size_t condition_count,
+                       struct chat *chat)
+{
+    message->rev = call_stamp(call);
+    struct places places = {.id = message->id,
+                            .count = 1,
+                            .to_user = message_is_for(message, SIDE_USER),
+                            .to_doctor = message_is_for(message, SIDE_DOCTOR),
+                            .conditions = conditions,
+                            .condition_count = condition_count,
+                            .shown = message,
+                            .rev = message->rev};
+    TRY(places_take(call, message->chat_id, &places, chat));
+    message->seq = chat->last_seq + 1;
+    message->user_total = chat->user_total + places.to_user;
+    message->doctor_total = chat->doctor_total + places.to_doctor;
+    return ERR_OK;
+}
+
 enum err posts_make_system(struct call *call, const struct consultation *order, const char *text)
 {
     struct message message = {
@@ -245,14 +284,8 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     if (err != ERR_ABSENT) {
         return err;
     }
-    message.rev = call_stamp(call);
-    struct places places = {
-        .id = message.id, .count = 1, .to_user = 1, .shown = &message, .rev = message.rev};
     struct chat chat;
-    TRY(places_take(call, message.chat_id, &places, &chat));
-    message.seq = chat.last_seq + 1;
-    message.user_total = chat.user_total + 1;
-    message.doctor_total = chat.doctor_total;
+    TRY(post_take_seq(call, &message, NULL, 0, &chat));
     TRY(store_insert_many(call->store, COLLECTION_MESSAGES, &message, 1));
     struct object_list none = {NULL, 0};
     TRY(note_posts(call, &none, &message, 1));

@@ -13,9 +13,17 @@
 #define USER_TO_DOCTOR "user->doctor"
 #define DOCTOR_TO_USER "doctor->user"
 #define SYSTEM_TO_USER "system->user"
+#define SYSTEM_TO_DOCTOR "system->doctor"
 
 /* The moves of an order that put messages into its chat, each at most once. */
 enum occasion { OCCASION_START, OCCASION_DISCLAIMER, OCCASION_END };
+
+/* The id of a message with a clientMsgId: the same sender ("user", "doctor", "system"), chat and
+ * clientMsgId are the same message. */
+struct oid message_id_of(struct oid chat_id, const char *sender, const char *client_msg_id);
+
+/* Whether two messages of one id say the same about the same order. */
+bool message_is_same(const struct message *a, const struct message *b);
 
 /* Whether a message counts as unread for a side: a notice with a part for it, or a message sent
  * to it. */
@@ -40,6 +48,12 @@ struct places {
  * with last_seq and totals as they were before these messages. */
 MUST_USE enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
                               struct chat *before);
+/* Takes the chat's next seq for a message of type 01 to 04, whose id, type, content, direction and
+ * times are there: one conditional update, which also counts it and shows it as the chat's last.
+ * Fills seq, totals and rev; `chat` receives the chat. ERR_ABSENT: a condition fails. */
+MUST_USE enum err post_take_seq(struct call *call, struct message *message,
+                                const struct condition *conditions, size_t condition_count,
+                                struct chat *chat);
 
 /* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
  * each draft the caller fills type, text, image and direction. Repeatable: what is there already

@@ -61,6 +61,12 @@ def stored_order(field):
         "/consultation/list", {"consultationId": answer["data"]["id"]})["items"][0][field]
 
 
+def stored_treatment(field):
+    return lambda w, answer, request: w.user.get(
+        "/treatment/diagnisis/queryByConsultation",
+        {"consultationId": request["consultationId"]})[field]
+
+
 def signed_up(w, answer, request):
     return w.nobody.ask("/api/user/signin", {"openId": request["openId"]})["identifier"]
 
@@ -157,3 +163,18 @@ entry("/consultation/payment/sandbox/notify", lambda w: w.notification(),
 
 # 11
 entry("/dictionary/diagnosis/list", lambda w: {"limit": 100})
+entry("/treatment/diagnisis/upsert", lambda w: w.treatment_body(),
+      stranger=("NOT_YOURS", "consultationId"),
+      shown={field: stored_treatment(field) for field in
+             ("mainDiagnosis", "secondDiagnosis", "chiefComplaint", "historyOfPastIllness")})
+entry("/treatment/diagnisis/queryByConsultation", lambda w: {"consultationId": w.treat()},
+      stranger=("NOT_YOURS", "consultationId"))
+
+# ＋ evaluations, other systems
+entry("/consultation/evaluate", lambda w: w.evaluation_body(),
+      stranger=("NOT_YOURS", "consultationId"))
+entry("/system/message/create",
+      lambda w: {"chatId": w.system_chat(), "type": "01", "text": "请取药"},
+      foreign={"chatId": (400, "INVALID_VALUE"), "consultationId": (409, "WRONG_CHAT")},
+      shown={"text": lambda w, answer, request: w.user.get(
+          "/api/chat/message/list", {"chatId": w.system_chat(), "limit": 1})[0]["text"]})

@@ -12,6 +12,7 @@ import sqlite3
 
 from server import SANDBOX_KEY, Closed, Socket
 
+SERVICE_KEY = "sk_demo"  # of every demo server
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -58,13 +59,14 @@ class Caller:
 
 
 class World:
-    """See above. `service_key`: of the server, None where it has no such thing."""
+    """See above."""
 
     def __init__(self, server):
         self.server = server
         self.nobody = Caller(server, "nobody", None, None, None)
         self.user = self.sign_up("user")
         self.other_user = self.sign_up("other user")
+        self.service = Caller(server, "service", "SERVICE", None, SERVICE_KEY)
         self.doctor = self.sign_in("doctor", "00001")
         self.other_doctor = self.sign_in("other doctor", "00002")
         self.patient = self.make_patient()
@@ -148,6 +150,23 @@ class World:
         order = self.answered_order()
         self.user.get("/consultation/update", {"consultationId": order["id"], "status": "07"})
         return order
+
+    def system_chat(self):
+        chats = self.user.get("/api/chat/user/list", {"userId": self.user.id})
+        return next(chat["id"] for chat in chats if chat["type"] == "02")
+
+    def treatment_body(self, **fields):
+        return dict({"consultationId": self.order["id"], "mainDiagnosis": "偏头痛",
+                     "secondDiagnosis": ["失眠"], "chiefComplaint": "头痛一周",
+                     "historyOfPastIllness": "既往体健"}, **fields)
+
+    def treat(self):
+        self.doctor.ask("/treatment/diagnisis/upsert", self.treatment_body())
+        return self.order["id"]
+
+    def evaluation_body(self):
+        return {"consultationId": self.finished_order()["id"],
+                "answers": [{"evaluateQuesionId": self.question, "score": 5}]}
 
     def message_body(self, order=None, **fields):
         order = order or self.order
