@@ -34,16 +34,16 @@ static enum err check_answer(struct call *call, const struct object_list *questi
     }
     for (size_t i = 0; i < index; i++) {
         if (oid_equal(answers[i].question_id, answer->question_id)) {
-            return blame_answer(call, ERR_INVALID_VALUE, index, "evaluateQuesionId");
+            return blame_answer(call, ERR_WRONG_ANSWER, index, "evaluateQuesionId");
         }
     }
     bool wants_score = strcmp(question->type, QUESTION_SCORE) == 0;
     bool has_score = answer->score != NUMBER_ABSENT;
     if (wants_score ? !has_score : answer->text == NULL) {
-        return blame_answer(call, ERR_MISSING_FIELD, index, wants_score ? "score" : "text");
+        return blame_answer(call, ERR_WRONG_ANSWER, index, wants_score ? "score" : "text");
     }
     if (wants_score ? answer->text != NULL : has_score) {
-        return blame_answer(call, ERR_INVALID_VALUE, index, wants_score ? "text" : "score");
+        return blame_answer(call, ERR_WRONG_ANSWER, index, wants_score ? "text" : "score");
     }
     return ERR_OK;
 }

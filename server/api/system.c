@@ -94,7 +94,7 @@ enum err api_system_message_create(struct call *call, const struct system_messag
     }
     TRY(err);
     if (strcmp(in->type, MESSAGE_CONTENT) == 0 && !oid_is_none(chat.patient_id)) {
-        return call_explain(call, ERR_INVALID_VALUE, "type", "文字消息只能发往系统聊天");
+        return call_blame(call, ERR_WRONG_MESSAGE_TYPE, "type");
     }
     if (!oid_is_none(in->consultation_id)) {
         TRY(check_order(call, in->consultation_id, &chat));

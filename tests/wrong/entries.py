@@ -175,6 +175,6 @@ entry("/consultation/evaluate", lambda w: w.evaluation_body(),
       stranger=("NOT_YOURS", "consultationId"))
 entry("/system/message/create",
       lambda w: {"chatId": w.system_chat(), "type": "01", "text": "请取药"},
-      foreign={"chatId": (400, "INVALID_VALUE"), "consultationId": (409, "WRONG_CHAT")},
+      foreign={"chatId": (400, "WRONG_MESSAGE_TYPE"), "consultationId": (409, "WRONG_CHAT")},
       shown={"text": lambda w, answer, request: w.user.get(
           "/api/chat/message/list", {"chatId": w.system_chat(), "limit": 1})[0]["text"]})
