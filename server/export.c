@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "server/api/chats.h"
+#include "server/api/evaluations.h"
+#include "server/api/paging.h"
 #include "server/api/payments.h"
+#include "server/api/treatments.h"
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
@@ -79,6 +82,18 @@ static enum err read_payments(struct call *call, struct dossier *out)
     return err == ERR_ABSENT ? ERR_OK : err;
 }
 
+static enum err read_evaluation(struct call *call, struct dossier *out)
+{
+    TRY(evaluation_answers_read(call, out->order.id, &out->answers));
+    const struct evaluation_answer *answers = out->answers.items;
+    struct oid *ids = arena_array(call->arena, out->answers.count, sizeof *ids);
+    for (size_t i = 0; i < out->answers.count; i++) {
+        ids[i] = answers[i].question_id;
+    }
+    return records_by_ids(call, COLLECTION_QUESTIONS, (struct oid_list){ids, out->answers.count},
+                          &out->questions);
+}
+
 enum err export_read(struct call *call, struct oid consultation_id, struct dossier *out)
 {
     *out = (struct dossier){.at = call->now};
@@ -91,6 +106,8 @@ enum err export_read(struct call *call, struct oid consultation_id, struct dossi
     TRY(read_one(call, COLLECTION_DOCTORS, out->order.doctor_id, &out->doctor));
     TRY(read_messages(call, out));
     TRY(read_payments(call, out));
+    TRY(treatment_versions_read(call, out->order.id, &out->treatments));
+    TRY(read_evaluation(call, out));
     return read_rows(call, out);
 }
 
@@ -143,6 +160,8 @@ void export_write_json(struct strbuf *out, const struct dossier *dossier)
         add_record(out, "doctor", &doctor_shape, &dossier->doctor);
     }
     add_list(out, "messages", &message_shape, &dossier->messages);
+    add_list(out, "treatments", &treatment_version_shape, &dossier->treatments);
+    add_list(out, "evaluation", &evaluation_answer_shape, &dossier->answers);
     add_list(out, "payments", &export_payment_shape, &dossier->payments);
     add_list(out, "audit", &audit_row_shape, &dossier->rows);
     strbuf_add_text(out, "}\n");

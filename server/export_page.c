@@ -9,6 +9,7 @@
 #include "server/api/audit.h"
 #include "server/api/moves.h"
 #include "server/api/notices.h"
+#include "server/api/paging.h"
 
 struct sheet {
     struct strbuf *out;
@@ -121,6 +122,45 @@ static void add_people(struct sheet *page, const struct dossier *dossier)
     add_row(page, "职称", doctor->title);
     add_row(page, "工号", doctor->doctor_sn);
     add_row(page, "医生id", id_text(page, dossier->order.doctor_id));
+    add_html(page, "</table>\n");
+}
+
+static void add_treatments(struct sheet *page, const struct dossier *dossier)
+{
+    const struct treatment_version *versions = dossier->treatments.items;
+    for (size_t i = 0; i < dossier->treatments.count; i++) {
+        const struct treatment_version *version = &versions[i];
+        add_html(page, "<h2>诊断 ");
+        add_text(page, arena_format(page->arena, "第 %lld 版", (long long)version->version));
+        add_html(page, "</h2>\n<table>\n");
+        add_row(page, "保存时间", time_text(page, version->created_at));
+        add_row(page, "主诊断", version->main_diagnosis);
+        for (size_t j = 0; j < version->second_diagnosis.count; j++) {
+            add_row(page, "副诊断", version->second_diagnosis.items[j]);
+        }
+        add_row(page, "主诉", version->chief_complaint);
+        add_row(page, "既往史", version->history_of_past_illness);
+        add_html(page, "</table>\n");
+    }
+}
+
+static void add_evaluation(struct sheet *page, const struct dossier *dossier)
+{
+    const struct evaluation_answer *answers = dossier->answers.items;
+    if (dossier->answers.count == 0) {
+        return;
+    }
+    add_html(page, "<h2>评价</h2>\n<table>\n");
+    for (size_t i = 0; i < dossier->answers.count; i++) {
+        const struct question *question =
+            record_of_id(&dossier->questions, sizeof *question, answers[i].question_id);
+        const char *name =
+            question != NULL ? question->quesion : id_text(page, answers[i].question_id);
+        add_row(page, name,
+                answers[i].text != NULL
+                    ? answers[i].text
+                    : arena_format(page->arena, "%lld", (long long)answers[i].score));
+    }
     add_html(page, "</table>\n");
 }
 
@@ -242,6 +282,8 @@ void export_write_page(struct strbuf *out, struct arena *arena, const struct dos
     for (size_t i = 0; i < dossier->messages.count; i++) {
         add_message(&page, &messages[i]);
     }
+    add_treatments(&page, dossier);
+    add_evaluation(&page, dossier);
     add_payments(&page, dossier);
     add_record_rows(&page, dossier);
     add_html(&page, "</body>\n</html>\n");

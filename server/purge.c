@@ -11,8 +11,10 @@
 
 #include "server/api/audit.h"
 #include "server/api/chats.h"
+#include "server/api/evaluations.h"
 #include "server/api/moves.h"
 #include "server/api/payments.h"
+#include "server/api/treatments.h"
 #include "server/config.h"
 
 #define PAGE_ORDERS 200
@@ -101,19 +103,47 @@ static enum err remove_messages(struct command_run *run, const struct consultati
 
 /* ---- An order ----------------------------------------------------------------------------- */
 
+/* What is gone already is no failure: a purge may be repeated. */
+static enum err remove_one(struct command_run *run, enum collection collection, struct oid id)
+{
+    enum err err = store_remove(run->call.store, collection, id, NULL, 0);
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+/* Records whose first member is their id. */
+static enum err remove_all(struct command_run *run, enum collection collection,
+                           const struct object_list *list)
+{
+    size_t size = collection_row(collection)->shape->size;
+    for (size_t i = 0; i < list->count; i++) {
+        struct oid id;
+        memcpy(&id, (const char *)list->items + i * size, sizeof id);
+        TRY(remove_one(run, collection, id));
+    }
+    return ERR_OK;
+}
+
+static enum err remove_treatment(struct command_run *run, const struct consultation *order)
+{
+    struct object_list versions, answers;
+    TRY(treatment_versions_read(&run->call, order->id, &versions));
+    TRY(evaluation_answers_read(&run->call, order->id, &answers));
+    TRY(remove_all(run, COLLECTION_TREATMENT_VERSIONS, &versions));
+    TRY(remove_one(run, COLLECTION_TREATMENTS, treatment_id_of(order->id)));
+    TRY(remove_all(run, COLLECTION_EVALUATION_ANSWERS, &answers));
+    return remove_one(run, COLLECTION_EVALUATIONS, evaluation_id_of(order->id));
+}
+
 static enum err remove_record(struct command_run *run, const struct consultation *order)
 {
-    enum err err =
-        store_remove(run->call.store, COLLECTION_PAYMENTS, payment_id_of(order->id), NULL, 0);
-    if (err != ERR_OK && err != ERR_ABSENT) {
-        return err;
-    }
+    TRY(remove_treatment(run, order));
+    TRY(remove_one(run, COLLECTION_PAYMENTS, payment_id_of(order->id)));
     struct condition conditions[] = {
         WHERE(consultation, status, IS, order->status),
         WHERE(consultation, rev, IS, order->rev),
     };
-    err = store_remove(run->call.store, COLLECTION_CONSULTATIONS, order->id, conditions,
-                       ARRAY_LENGTH(conditions));
+    enum err err = store_remove(run->call.store, COLLECTION_CONSULTATIONS, order->id, conditions,
+                                ARRAY_LENGTH(conditions));
     return err == ERR_ABSENT ? ERR_OK : err; /* it has changed just now: not that old */
 }
 

@@ -3,6 +3,8 @@
  * The answers are written first, under ids derived from what they say; then the evaluation, whose id
  * is the order's, names them. So of two evaluations at once one counts, whole; the same one sent
  * again is the same; and what a process left behind that died in between counts for nothing. */
+#include "server/api/evaluations.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,26 @@
 #include "server/auth.h"
 
 #define QUESTION_SCORE "01"
+
+struct oid evaluation_id_of(struct oid consultation_id)
+{
+    return id_derive_number("evaluation", consultation_id, 0);
+}
+
+enum err evaluation_answers_read(struct call *call, struct oid consultation_id,
+                                 struct object_list *out)
+{
+    *out = (struct object_list){NULL, 0};
+    struct evaluation evaluation;
+    enum err err = store_get(call->store, call->arena, COLLECTION_EVALUATIONS,
+                             evaluation_id_of(consultation_id), &evaluation);
+    if (err != ERR_OK) {
+        return err == ERR_ABSENT ? ERR_OK : err;
+    }
+    struct condition condition = WHERE(evaluation_answer, answers_id, IS, evaluation.answers_id);
+    struct query query = {.conditions = &condition, .condition_count = 1};
+    return store_find(call->store, call->arena, COLLECTION_EVALUATION_ANSWERS, &query, out);
+}
 
 /* ---- Checks ------------------------------------------------------------------------------- */
 
@@ -151,7 +173,7 @@ enum err api_consultation_evaluate(struct call *call, const struct consultation_
     }
     TRY(check_answers(call, &in->answers));
     struct evaluation evaluation = {
-        .id = id_derive_number("evaluation", out->id, 0),
+        .id = evaluation_id_of(out->id),
         .consultation_id = out->id,
         .user_id = out->user_id,
         .doctor_id = out->doctor_id,

@@ -4,6 +4,8 @@
  * from it, so that of two saves at once, also on two nodes, each gets a number of its own, whichever
  * comes first. The treatment that is answered is the newest version, copied; a process that died
  * between the two writes leaves a version that the next save goes on from. */
+#include "server/api/treatments.h"
+
 #include <string.h>
 
 #include "server/api/api.h"
@@ -13,9 +15,19 @@
 
 #define RACES_MAX 8
 
-static struct oid treatment_id_of(struct oid consultation_id)
+struct oid treatment_id_of(struct oid consultation_id)
 {
     return id_derive_number("treatment", consultation_id, 0);
+}
+
+enum err treatment_versions_read(struct call *call, struct oid consultation_id,
+                                 struct object_list *out)
+{
+    struct condition condition = WHERE(treatment_version, consultation_id, IS, consultation_id);
+    struct query query = {.conditions = &condition,
+                          .condition_count = 1,
+                          .sort = {SORT_UP(treatment_version, version)}};
+    return store_find(call->store, call->arena, COLLECTION_TREATMENT_VERSIONS, &query, out);
 }
 
 /* The newest version; version 0: there is none. */
