@@ -23,7 +23,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 # Refusals that a schema cannot foresee: they look at several fields, or at the calendar.
-BEYOND_SCHEMAS = {"INVALID_CERTIFICATE", "INVALID_BIRTHDAY", "MALFORMED_JSON", "MALFORMED_REQUEST",
+BEYOND_SCHEMAS = {"WRONG_ANSWER", "WRONG_MESSAGE_TYPE", "INVALID_CERTIFICATE", "INVALID_BIRTHDAY", "MALFORMED_JSON", "MALFORMED_REQUEST",
                   "TOO_DEEP"}
 # Texts are trimmed first (contract 1), which no schema says.
 BLANKS = " \t\n\v\f\r\u00a0\u3000"
