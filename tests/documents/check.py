@@ -23,8 +23,8 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 # Refusals that a schema cannot foresee: they look at several fields, or at the calendar.
-BEYOND_SCHEMAS = {"WRONG_ANSWER", "WRONG_MESSAGE_TYPE", "INVALID_CERTIFICATE", "INVALID_BIRTHDAY", "MALFORMED_JSON", "MALFORMED_REQUEST",
-                  "TOO_DEEP"}
+BEYOND_SCHEMAS = {"INVALID_CERTIFICATE", "INVALID_BIRTHDAY", "MALFORMED_JSON", "MALFORMED_REQUEST",
+                  "TOO_DEEP", "WRONG_ANSWER", "WRONG_MESSAGE_TYPE"}
 # Texts are trimmed first (contract 1), which no schema says.
 BLANKS = " \t\n\v\f\r\u00a0\u3000"
 SHOWN = 400
