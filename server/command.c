@@ -331,7 +331,9 @@ static void name_operator(char out[NAME_BYTES])
     }
 }
 
-static int run_in_session(struct command_run *run, struct store *store, const void *options)
+static int run_in_session(struct command_run *run, struct store *store,
+                          int (*work)(struct command_run *run, const void *options),
+                          const void *options)
 {
     if (store_session_open(store, true, &run->call.store) != ERR_OK) {
         return command_complain(run, COMMAND_TROUBLE, "the store does not answer");
@@ -339,13 +341,15 @@ static int run_in_session(struct command_run *run, struct store *store, const vo
     run->call.store_id = store_id(store);
     run->call.now = clock_now(run->call.clock);
     run->chain = audit_chain_new("node=subcommand version=" CONSULTD_VERSION);
-    int code = run->command->run(run, options);
+    int code = work(run, options);
     audit_chain_free(run->chain);
     store_session_close(run->call.store);
     return code;
 }
 
-static int run_with_store(struct command_run *run, const void *options)
+int command_with_store(struct command_run *run,
+                       int (*work)(struct command_run *run, const void *options),
+                       const void *options)
 {
     const struct settings *settings = run->call.settings;
     struct store_settings store_settings = {
@@ -353,7 +357,7 @@ static int run_with_store(struct command_run *run, const void *options)
         .timeout_ms = settings->store_timeout_seconds * MS_PER_SECOND,
         .pool_size = 2,
         .beside = true,
-        .must_exist = run->command->store == COMMAND_STORE_THERE,
+        .must_exist = run->command->store != COMMAND_STORE_MADE,
     };
     struct store *store;
     char why[WHY_BYTES] = "";
@@ -365,7 +369,7 @@ static int run_with_store(struct command_run *run, const void *options)
     if (run->call.clock == NULL) {
         command_complain(run, code, "test_clock_file cannot be mapped");
     } else {
-        code = run_in_session(run, store, options);
+        code = run_in_session(run, store, work, options);
         clock_free(run->call.clock);
     }
     store_close(store);
@@ -389,8 +393,9 @@ static int run_with_settings(struct command_run *run, const struct settings *set
     if (!take_operands(run, settings, given) || !bind(run, given, &options)) {
         return COMMAND_USAGE;
     }
-    return run->command->store == COMMAND_STORE_NONE ? run->command->run(run, options)
-                                                     : run_with_store(run, options);
+    return run->command->store == COMMAND_STORE_NONE
+               ? run->command->run(run, options)
+               : command_with_store(run, run->command->run, options);
 }
 
 static int run_command(const struct command *command, int argc, char **argv)

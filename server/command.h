@@ -77,6 +77,11 @@ MUST_USE enum err command_insert(struct command_run *run, enum collection collec
  * lives in the arena. */
 int command_read_password(struct command_run *run, const char **out);
 
+/* Opens the store and does `work` on it, for a subcommand that is given none. Returns its code. */
+int command_with_store(struct command_run *run,
+                       int (*work)(struct command_run *run, const void *options),
+                       const void *options);
+
 /* Prints records as one JSON array, or a line of each by `write`. */
 int command_print(struct command_run *run, const struct shape *shape,
                   const struct object_list *list, bool as_json,

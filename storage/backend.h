@@ -14,6 +14,11 @@
 #define STORE_NEWER_SENTENCE                                                                       \
     "the store was written by a newer consultd (store version %" PRId64 ", this one knows %d)"
 
+/* 16 random hex digits and a NUL; false: the system has none. */
+MUST_USE bool store_id_make(char text[17]);
+
+struct strbuf;
+
 struct store_ops {
     const char *scheme; /* of the URL, e.g. "sqlite:" */
     enum err (*open)(const struct store_settings *settings, struct store **out, char why[256]);
@@ -39,6 +44,10 @@ struct store_ops {
                        const struct change *changes, size_t change_count, void *after);
     enum err (*remove)(struct store_session *session, enum collection collection, struct oid id,
                        const struct condition *conditions, size_t condition_count);
+    /* NULL where the database has tools of its own for it. */
+    enum err (*backup)(const struct store_settings *settings, const char *to, char why[256]);
+    enum err (*restore)(const struct store_settings *settings, const char *from, char why[256]);
+    enum err (*inspect)(struct store_session *session, struct strbuf *out);
     enum err (*ping)(struct store_session *session);
 };
 

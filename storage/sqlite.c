@@ -456,6 +456,11 @@ static enum err sqlite_remove(struct store_session *session, enum collection col
     return sqlite3_changes(s->db) > 0 ? ERR_OK : ERR_ABSENT;
 }
 
+static enum err sqlite_inspect_session(struct store_session *session, struct strbuf *out)
+{
+    return sqlite_inspect(of(session)->db, out);
+}
+
 static enum err sqlite_ping(struct store_session *session)
 {
     int64_t count = 0;
@@ -480,5 +485,8 @@ const struct store_ops sqlite_ops = {
     .count = sqlite_count,
     .update = sqlite_update,
     .remove = sqlite_remove,
+    .backup = sqlite_backup,
+    .restore = sqlite_restore,
+    .inspect = sqlite_inspect_session,
     .ping = sqlite_ping,
 };

@@ -44,22 +44,21 @@ static char *text_copy(const char *text)
 
 /* ---- The lock and the file ---------------------------------------------------------------- */
 
-/* Locks PATH<suffix>, made if it is not there: `how` is LOCK_EX or LOCK_SH. */
-static enum err lock_take(struct sqlite_file *file, const char *suffix, int how, char why[256])
+enum err sqlite_file_lock(const char *name, const char *suffix, int how, int *out, char why[256])
 {
     char path[PATH_MAX];
-    if (snprintf(path, sizeof(path), "%s%s", file->name, suffix) >= (int)sizeof(path)) {
+    if (snprintf(path, sizeof(path), "%s%s", name, suffix) >= (int)sizeof(path)) {
         snprintf(why, 256, "the path of the store is too long");
         return ERR_STORE;
     }
-    file->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file->lock < 0) {
+    *out = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*out < 0) {
         snprintf(why, 256, "cannot open %.180s: %s", path, strerror(errno));
         return ERR_STORE;
     }
     int rc;
     do {
-        rc = flock(file->lock, how | LOCK_NB);
+        rc = flock(*out, how | LOCK_NB);
     } while (rc != 0 && errno == EINTR);
     if (rc == 0) {
         return ERR_OK;
@@ -73,8 +72,7 @@ static enum err lock_take(struct sqlite_file *file, const char *suffix, int how,
     return ERR_STORE;
 }
 
-/* Syncs the folder of `path`, so that a file just made in it outlives a power cut. */
-static void sync_folder(const char *path)
+void sqlite_file_sync_folder(const char *path)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
@@ -96,7 +94,7 @@ static enum err file_make(const struct sqlite_file *file, char why[256])
     const int fd = open(file->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd >= 0) {
         close(fd);
-        sync_folder(file->name);
+        sqlite_file_sync_folder(file->name);
         return ERR_OK;
     }
     if (errno == EEXIST) {
@@ -207,8 +205,8 @@ static enum err open_named(struct sqlite_file *file, const struct store_settings
         return ERR_STORE;
     }
     if (!file->in_memory) {
-        TRY(settings->beside ? lock_take(file, ".commands", LOCK_SH, why)
-                             : lock_take(file, ".lock", LOCK_EX, why));
+        TRY(settings->beside ? sqlite_file_lock(file->name, ".commands", LOCK_SH, &file->lock, why)
+                             : sqlite_file_lock(file->name, ".lock", LOCK_EX, &file->lock, why));
         TRY(file_make(file, why));
     }
     const int rc = sqlite_file_connect(file, true, &file->keeper);

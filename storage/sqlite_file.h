@@ -5,6 +5,8 @@
 
 #include "storage/backend.h"
 
+#include "protocol/strbuf.h"
+
 #include <sqlite3.h>
 
 struct sqlite_file {
@@ -22,6 +24,23 @@ struct sqlite_file {
 MUST_USE enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings *settings,
                                    char why[256]);
 void sqlite_file_close(struct sqlite_file *file);
+
+/* Locks PATH<suffix>, made if it is not there: `how` is LOCK_EX (".lock": who serves; both: who
+ * replaces the file) or LOCK_SH (".commands": who works beside). Caller closes *out, which is -1 if
+ * it was not opened. */
+MUST_USE enum err sqlite_file_lock(const char *name, const char *suffix, int how, int *out,
+                                   char why[256]);
+
+/* Syncs the folder of `path`, so that a file just made in it outlives a power cut. */
+void sqlite_file_sync_folder(const char *path);
+
+/* sqlite_copy.c: see store_backup and store_restore. */
+MUST_USE enum err sqlite_backup(const struct store_settings *settings, const char *to,
+                                char why[256]);
+MUST_USE enum err sqlite_restore(const struct store_settings *settings, const char *from,
+                                 char why[256]);
+/* All that SQLite finds wrong with the file, a line each. */
+MUST_USE enum err sqlite_inspect(sqlite3 *db, struct strbuf *out);
 
 /* Another connection to the file. Returns SQLITE_OK or its error; caller closes *out, which is
  * NULL on an error. */

@@ -39,7 +39,7 @@ static const struct store_ops *backend_of(const char *url)
     return NULL;
 }
 
-static bool make_store_id(char text[17])
+bool store_id_make(char text[17])
 {
     uint8_t bytes[8];
     ssize_t got = -1;
@@ -59,7 +59,7 @@ static enum err info_make(struct store_session *session)
 {
     char id[17];
     struct timespec now;
-    if (!make_store_id(id) || clock_gettime(CLOCK_REALTIME, &now) != 0) {
+    if (!store_id_make(id) || clock_gettime(CLOCK_REALTIME, &now) != 0) {
         return ERR_STORE;
     }
     const struct store_info info = {
@@ -157,6 +157,30 @@ enum err store_open(const struct store_settings *settings, struct store **out, c
     }
     *out = store;
     return ERR_OK;
+}
+
+static enum err has_own_tools(char why[256])
+{
+    snprintf(why, 256, "this is for sqlite: only; MongoDB has mongodump and mongorestore");
+    return ERR_STORE;
+}
+
+enum err store_backup(const struct store_settings *settings, const char *to, char why[256])
+{
+    const struct store_ops *ops = backend_of(settings->url);
+    return ops == NULL || ops->backup == NULL ? has_own_tools(why) : ops->backup(settings, to, why);
+}
+
+enum err store_restore(const struct store_settings *settings, const char *from, char why[256])
+{
+    const struct store_ops *ops = backend_of(settings->url);
+    return ops == NULL || ops->restore == NULL ? has_own_tools(why)
+                                               : ops->restore(settings, from, why);
+}
+
+enum err store_inspect(struct store_session *session, struct strbuf *out)
+{
+    return session->ops->inspect == NULL ? ERR_OK : session->ops->inspect(session, out);
 }
 
 void store_close(struct store *store)

@@ -201,6 +201,21 @@ MUST_USE enum err store_open(const struct store_settings *settings, struct store
                              char why[256]);
 void store_close(struct store *store);
 
+/* Copies the store as it is now into the new file `to`, which only its owner may read, also while
+ * others write. SQLite only. On failure nothing is left of it, and `why` says why. */
+MUST_USE enum err store_backup(const struct store_settings *settings, const char *to,
+                               char why[256]);
+
+/* Puts a copy that store_backup made in the store's place, under a new store_id: what a client has
+ * seen since is gone, so that its cursor must not be known. What was there before is kept beside
+ * it, as PATH.replaced-<seconds>. Refused while any process has the store open. SQLite only. */
+MUST_USE enum err store_restore(const struct store_settings *settings, const char *from,
+                                char why[256]);
+
+/* What the database itself finds wrong with its files, a line each (SQLite; else nothing). */
+struct strbuf;
+MUST_USE enum err store_inspect(struct store_session *session, struct strbuf *out);
+
 /* Whether changes become visible in the order of their stamps (SQLite: one writer; MongoDB: no,
  * so that a resume must look back a while). Any thread. */
 bool store_is_ordered(const struct store *store);

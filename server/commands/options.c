@@ -59,6 +59,11 @@ static const struct field doctor_list_fields[] = {
 };
 const struct shape doctor_list_options_shape = SHAPE(doctor_list_options, doctor_list_fields);
 
+static const struct field file_fields[] = {
+    FIELD(file_options, file, "file", REQUIRED, 1, PATH_MAX_LENGTH, "the backup."),
+};
+const struct shape file_options_shape = SHAPE(file_options, file_fields);
+
 static const struct field dictionary_import_fields[] = {
     FIELD(dictionary_import_options, file, "file", REQUIRED, 1, PATH_MAX_LENGTH, "the CSV file."),
     FIELD(dictionary_import_options, dry_run, "dry-run", 0, 0, 0,

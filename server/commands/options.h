@@ -66,6 +66,10 @@ struct dictionary_import_options {
     bool dry_run;
 };
 
+struct file_options {
+    const char *file;
+};
+
 struct audit_verify_options {
     const char *against;
 };
