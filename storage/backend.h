@@ -9,8 +9,9 @@
 
 #include <inttypes.h>
 
-/* The version of the stored form. A store that says a greater one is refused. */
-#define STORE_VERSION 1
+/* The version of the stored form; the steps from one to the next are in store.c. New fields and
+ * indexes need no new version. */
+#define STORE_VERSION 2
 #define STORE_NEWER_SENTENCE                                                                       \
     "the store was written by a newer consultd (store version %" PRId64 ", this one knows %d)"
 
@@ -18,6 +19,10 @@
 MUST_USE bool store_id_make(char text[17]);
 
 struct strbuf;
+
+#define STORE_OLDER_SENTENCE                                                                       \
+    "the store is of version %" PRId64 ", this consultd needs %d: stop all servers, make a "       \
+    "backup, then run: consultd db upgrade"
 
 struct store_ops {
     const char *scheme; /* of the URL, e.g. "sqlite:" */
@@ -47,6 +52,8 @@ struct store_ops {
     /* NULL where the database has tools of its own for it. */
     enum err (*backup)(const struct store_settings *settings, const char *to, char why[256]);
     enum err (*restore)(const struct store_settings *settings, const char *from, char why[256]);
+    /* Drops the indexes that collections.def does not have (any more). Repeatable. */
+    enum err (*drop_old_indexes)(struct store_session *session);
     enum err (*inspect)(struct store_session *session, struct strbuf *out);
     enum err (*ping)(struct store_session *session);
 };
@@ -59,6 +66,7 @@ struct store {
     int writers_max;
     char store_id[17];
     int64_t newest_rev;
+    int64_t found_version; /* before the upgrade that opening it has done, if any */
 };
 
 struct store_session {

@@ -609,6 +609,20 @@ static enum err mongo_remove(struct store_session *session, enum collection coll
     return err;
 }
 
+static enum err mongo_drop_all_old_indexes(struct store_session *session)
+{
+    struct mongo_session *s = of(session);
+    for (int i = 0; i < COLLECTION_COUNT; i++) {
+        mongoc_collection_t *in = NULL;
+        bson_error_t error;
+        TRY(collection_of(s, (enum collection)i, &in));
+        if (!mongo_drop_old_indexes(in, (enum collection)i, &error)) {
+            return trouble(s, &error);
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err mongo_ping(struct store_session *session)
 {
     struct mongo_session *s = of(session);
@@ -640,5 +654,6 @@ const struct store_ops mongo_ops = {
     .count = mongo_count,
     .update = mongo_update,
     .remove = mongo_remove,
+    .drop_old_indexes = mongo_drop_all_old_indexes,
     .ping = mongo_ping,
 };

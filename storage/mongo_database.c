@@ -189,6 +189,51 @@ static enum err indexes_make(mongoc_client_t *client, const struct mongo_databas
     return ERR_OK;
 }
 
+static bool has_row(enum collection collection, const char *name)
+{
+    size_t count = 0;
+    const struct index_row *indexes = index_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (indexes[i].collection == collection && strcmp(indexes[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, "_id_") == 0;
+}
+
+/* The first one of them. False: there is none, or *error says why nobody knows. */
+static bool find_old_index(mongoc_collection_t *in, enum collection collection, char name[128],
+                           bson_error_t *error)
+{
+    mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
+    const bson_t *index;
+    bson_iter_t at;
+    bool is_found = false;
+    while (!is_found && mongoc_cursor_next(cursor, &index)) {
+        if (bson_iter_init_find(&at, index, "name") && BSON_ITER_HOLDS_UTF8(&at) &&
+            !has_row(collection, bson_iter_utf8(&at, NULL))) {
+            snprintf(name, 128, "%s", bson_iter_utf8(&at, NULL));
+            is_found = true;
+        }
+    }
+    (void)mongoc_cursor_error(cursor, error);
+    mongoc_cursor_destroy(cursor);
+    return is_found;
+}
+
+bool mongo_drop_old_indexes(mongoc_collection_t *in, enum collection collection,
+                            bson_error_t *error)
+{
+    char name[128];
+    *error = (bson_error_t){0};
+    while (find_old_index(in, collection, name, error)) {
+        if (!mongoc_collection_drop_index_with_opts(in, name, NULL, error)) {
+            return false;
+        }
+    }
+    return error->code == 0;
+}
+
 static enum err prepare(struct mongo_database *database, char why[256])
 {
     mongoc_client_t *client = mongoc_client_pool_pop(database->pool);

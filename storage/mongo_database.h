@@ -19,6 +19,10 @@ MUST_USE enum err mongo_database_open(struct mongo_database *database,
                                       const struct store_settings *settings, char why[256]);
 void mongo_database_close(struct mongo_database *database);
 
+/* Drops the collection's indexes that no row of collections.def stands for. */
+MUST_USE bool mongo_drop_old_indexes(mongoc_collection_t *in, enum collection collection,
+                                     bson_error_t *error);
+
 /* Writes what is known of an error without anything that was stored. */
 void mongo_describe(const bson_error_t *error, char *text, size_t bytes);
 

@@ -461,6 +461,11 @@ static enum err sqlite_inspect_session(struct store_session *session, struct str
     return sqlite_inspect(of(session)->db, out);
 }
 
+static enum err sqlite_drop_old_indexes(struct store_session *session)
+{
+    return outcome(of(session), sqlite_schema_drop_old_indexes(of(session)->db));
+}
+
 static enum err sqlite_ping(struct store_session *session)
 {
     int64_t count = 0;
@@ -487,6 +492,7 @@ const struct store_ops sqlite_ops = {
     .remove = sqlite_remove,
     .backup = sqlite_backup,
     .restore = sqlite_restore,
+    .drop_old_indexes = sqlite_drop_old_indexes,
     .inspect = sqlite_inspect_session,
     .ping = sqlite_ping,
 };

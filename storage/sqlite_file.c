@@ -215,7 +215,7 @@ static enum err open_named(struct sqlite_file *file, const struct store_settings
         return ERR_STORE;
     }
     TRY(switch_to_wal(file, why));
-    return sqlite_schema_make(file->keeper, why);
+    return sqlite_schema_make(file->keeper, settings->upgrades, why);
 }
 
 enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings *settings,

@@ -46,7 +46,11 @@ MUST_USE enum err sqlite_inspect(sqlite3 *db, struct strbuf *out);
  * NULL on an error. */
 MUST_USE int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out);
 
-/* Makes what is missing of tables, columns and indexes, in one transaction. */
-MUST_USE enum err sqlite_schema_make(sqlite3 *db, char why[256]);
+/* Makes what is missing of tables, columns and indexes, in one transaction. `upgrades`: also in a
+ * store of an older version. */
+MUST_USE enum err sqlite_schema_make(sqlite3 *db, bool upgrades, char why[256]);
+
+/* Drops the indexes that no row of collections.def stands for. */
+MUST_USE int sqlite_schema_drop_old_indexes(sqlite3 *db);
 
 #endif

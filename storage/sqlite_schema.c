@@ -162,9 +162,9 @@ static enum err expectation_set(sqlite3 *db, const struct index_row *index, char
     return err;
 }
 
-/* Refuses a store of a newer version before anything in it is touched. A store that has no
+/* Refuses a store of another version before anything in it is touched. A store that has no
  * version yet is new. */
-static enum err version_check(sqlite3 *db, char why[256])
+static enum err version_check(sqlite3 *db, bool upgrades, char why[256])
 {
     sqlite3_stmt *statement = NULL;
     const char *sql = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='store_info'";
@@ -187,13 +187,19 @@ static enum err version_check(sqlite3 *db, char why[256])
                  STORE_VERSION);
         err = ERR_STORE;
     }
+    if (err == ERR_OK && !upgrades && sqlite3_column_int64(statement, 0) > 0 &&
+        sqlite3_column_int64(statement, 0) < STORE_VERSION) {
+        snprintf(why, 256, STORE_OLDER_SENTENCE, (int64_t)sqlite3_column_int64(statement, 0),
+                 STORE_VERSION);
+        err = ERR_STORE;
+    }
     sqlite3_finalize(statement);
     return err;
 }
 
-static enum err make_all(sqlite3 *db, char why[256])
+static enum err make_all(sqlite3 *db, bool upgrades, char why[256])
 {
-    TRY(version_check(db, why));
+    TRY(version_check(db, upgrades, why));
     for (int i = 0; i < COLLECTION_COUNT; i++) {
         const struct collection_row *row = collection_row((enum collection)i);
         TRY(table_make(db, row, why));
@@ -211,10 +217,49 @@ static enum err make_all(sqlite3 *db, char why[256])
     return ERR_OK;
 }
 
-enum err sqlite_schema_make(sqlite3 *db, char why[256])
+static bool has_row(const char *name)
+{
+    size_t count = 0;
+    const struct index_row *indexes = index_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *table = collection_row(indexes[i].collection)->name;
+        const size_t length = strlen(table);
+        if (strncmp(name, table, length) == 0 && name[length] == '_' &&
+            strcmp(name + length + 1, indexes[i].name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The names are gathered first: a statement that reads the schema would keep it from changing. */
+int sqlite_schema_drop_old_indexes(sqlite3 *db)
+{
+    sqlite3_stmt *names = NULL;
+    struct strbuf sql;
+    strbuf_init(&sql, 0);
+    int rc = sqlite3_prepare_v2(
+        db, "SELECT name FROM sqlite_schema WHERE type='index' AND sql IS NOT NULL", -1, &names,
+        NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(names)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(names, 0);
+        if (name != NULL && !has_row(name)) {
+            strbuf_add_format(&sql, "DROP INDEX IF EXISTS \"%s\";", name);
+        }
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(names);
+    if (rc == SQLITE_DONE) {
+        rc = sqlite3_exec(db, strbuf_text(&sql), NULL, NULL, NULL);
+    }
+    strbuf_free(&sql);
+    return rc;
+}
+
+enum err sqlite_schema_make(sqlite3 *db, bool upgrades, char why[256])
 {
     TRY(run(db, "BEGIN IMMEDIATE", why));
-    enum err err = make_all(db, why);
+    enum err err = make_all(db, upgrades, why);
     if (err == ERR_OK) {
         err = run(db, "COMMIT", why);
     }

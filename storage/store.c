@@ -72,7 +72,37 @@ static enum err info_make(struct store_session *session)
     return err == ERR_DUPLICATE ? ERR_OK : err;
 }
 
-static enum err info_load(struct store_session *session, struct arena *arena, char why[256])
+static enum err drop_old_indexes(struct store_session *session)
+{
+    return session->ops->drop_old_indexes(session);
+}
+
+/* What leads from one version to the next, beginning with the one from 1 to 2. Each can be repeated,
+ * because it may be broken off before the new version is written. */
+static const struct {
+    enum err (*step)(struct store_session *session);
+} upgrades[STORE_VERSION - 1] = {
+    {drop_old_indexes}, /* lists got wider indexes under new names; the old ones cost writes */
+};
+
+static enum err upgrade(struct store_session *session, struct arena *arena, struct store_info *info)
+{
+    while (info->version < STORE_VERSION) {
+        const struct condition same = WHERE(store_info, version, IS, info->version);
+        const struct change next = SET(store_info, version, info->version + 1);
+        TRY(upgrades[info->version - 1].step(session));
+        const enum err err =
+            store_update(session, arena, COLLECTION_STORE_INFO, info->id, &same, 1, &next, 1, NULL);
+        if (err != ERR_OK && err != ERR_ABSENT) { /* absent: another one was faster */
+            return err;
+        }
+        info->version++;
+    }
+    return ERR_OK;
+}
+
+static enum err info_load(struct store_session *session, struct arena *arena, bool upgrades_it,
+                          char why[256])
 {
     struct store_info info;
     enum err err = store_get(session, arena, COLLECTION_STORE_INFO, store_info_id, &info);
@@ -87,12 +117,17 @@ static enum err info_load(struct store_session *session, struct arena *arena, ch
         snprintf(why, 256, STORE_NEWER_SENTENCE, info.version, STORE_VERSION);
         return ERR_STORE;
     }
-    if (info.store_id == NULL || strlen(info.store_id) != 16) {
-        snprintf(why, 256, "the store's own record (store_info) is damaged: it has no storeId");
+    if (info.version < 1 || info.store_id == NULL || strlen(info.store_id) != 16) {
+        snprintf(why, 256, "the store's own record (store_info) is damaged");
         return ERR_STORE;
     }
     memcpy(session->store->store_id, info.store_id, 17);
-    return ERR_OK;
+    session->store->found_version = info.version;
+    if (info.version < STORE_VERSION && !upgrades_it) {
+        snprintf(why, 256, STORE_OLDER_SENTENCE, info.version, STORE_VERSION);
+        return ERR_STORE;
+    }
+    return upgrade(session, arena, &info);
 }
 
 /* Both collections have an index on rev alone, so that this is two reads at the end of an index. */
@@ -115,12 +150,12 @@ static enum err newest_rev_load(struct store_session *session, struct arena *are
     return ERR_OK;
 }
 
-static enum err store_introduce(struct store *store, char why[256])
+static enum err store_introduce(struct store *store, bool upgrades_it, char why[256])
 {
     struct store_session *session = NULL;
     TRY(store_session_open(store, true, &session));
     struct arena *arena = arena_new(4096);
-    enum err err = info_load(session, arena, why);
+    enum err err = info_load(session, arena, upgrades_it, why);
     if (err == ERR_OK) {
         err = newest_rev_load(session, arena);
     }
@@ -147,7 +182,7 @@ enum err store_open(const struct store_settings *settings, struct store **out, c
     filled.pool_size = settings->pool_size > 0 ? settings->pool_size : DEFAULT_POOL_SIZE;
     struct store *store = NULL;
     TRY(ops->open(&filled, &store, why));
-    const enum err err = store_introduce(store, why);
+    const enum err err = store_introduce(store, settings->upgrades, why);
     if (err != ERR_OK) {
         store_close(store);
         if (why[0] == '\0') {
@@ -208,6 +243,16 @@ int store_writers_max(const struct store *store)
 const char *store_id(const struct store *store)
 {
     return store->store_id;
+}
+
+int64_t store_version_found(const struct store *store)
+{
+    return store->found_version;
+}
+
+int64_t store_version(void)
+{
+    return STORE_VERSION;
 }
 
 int64_t store_newest_rev(const struct store *store)

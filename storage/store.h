@@ -188,13 +188,14 @@ struct store_settings {
     int64_t pool_size;  /* MongoDB: connections at most */
     bool beside;        /* beside the process that serves, which alone holds the lock */
     bool must_exist;    /* SQLite: no file is made */
+    bool upgrades;      /* brings an older store forward, instead of refusing it */
     /* SQLite, for tests: a file that each new form of a statement is added to, a line each, without
      * values. NULL: none. */
     const char *statements_file;
 };
 
 /* Opens the store, makes what is missing (file, tables, columns, collections, indexes), and
- * refuses a newer schema version. On failure `why` holds a sentence for the operator (never a
+ * refuses a newer or older version of the stored form. On failure `why` holds a sentence for the operator (never a
  * password of the URL) and *out is NULL. SQLite: one process per file; a second one is refused
  * by a lock beside it, but for those that say they work beside the first. Any thread, once. Caller owns; store_close after all sessions are closed. */
 MUST_USE enum err store_open(const struct store_settings *settings, struct store **out,
@@ -226,6 +227,9 @@ bool store_is_atomic(const struct store *store);
 int store_writers_max(const struct store *store);
 /* 16 hex digits made when the store was first opened. Any thread. */
 const char *store_id(const struct store *store);
+/* The version that the stored form had before it was opened, and the one that it has now. */
+int64_t store_version_found(const struct store *store);
+int64_t store_version(void);
 /* The newest stamp in the store when it was opened, 0 if none: new stamps must be greater. */
 int64_t store_newest_rev(const struct store *store);
 

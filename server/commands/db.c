@@ -1,6 +1,6 @@
-/* consultd db check.
+/* consultd db check and upgrade.
  *
- * Goes over whole collections in the order of ids, a page at a time, beside a server that writes. So
+ * The check goes over whole collections in the order of ids, a page at a time, beside a server that writes. So
  * each comparison is either within one record, which changes atomically, or between a record and
  * something that only grows and is read after it: what is found is wrong, not only between two
  * writes. */
@@ -11,6 +11,8 @@
 #include "server/command.h"
 
 #define PAGE 500
+#define WHY_BYTES 256
+#define MS_PER_SECOND 1000
 #define WHAT_BYTES 200
 
 struct check {
@@ -204,4 +206,44 @@ int command_db_check(struct command_run *run, const struct list_options *in)
         return command_store_failed(run);
     }
     return check.findings > 0 ? COMMAND_FOUND : COMMAND_DONE;
+}
+
+/* ---- Upgrade ------------------------------------------------------------------------------ */
+
+static int record_upgrade(struct command_run *run, const void *options)
+{
+    (void)options;
+    enum err err = command_begin(run);
+    if (err == ERR_OK) {
+        command_note(run, OID_NONE, "ok");
+        err = command_commit(run);
+    }
+    return err == ERR_OK ? COMMAND_DONE : command_store_failed(run);
+}
+
+/* Opened as a server opens it, so that none can have a SQLite file meanwhile; recorded afterwards, as
+ * by any subcommand. */
+int command_db_upgrade(struct command_run *run, const struct no_options *in)
+{
+    (void)in;
+    const struct settings *settings = run->call.settings;
+    const struct store_settings store_settings = {
+        .url = settings->store,
+        .timeout_ms = settings->store_timeout_seconds * MS_PER_SECOND,
+        .must_exist = true,
+        .upgrades = true,
+    };
+    struct store *store;
+    char why[WHY_BYTES] = "";
+    if (store_open(&store_settings, &store, why) != ERR_OK) {
+        return command_complain(run, COMMAND_TROUBLE, "%s", why);
+    }
+    int64_t before = store_version_found(store), after = store_version();
+    store_close(store);
+    if (before == after) {
+        fprintf(run->out, "version %" PRId64 ", nothing to do\n", after);
+        return COMMAND_DONE;
+    }
+    fprintf(run->out, "from version %" PRId64 " to %" PRId64 "\n", before, after);
+    return command_with_store(run, record_upgrade, NULL);
 }

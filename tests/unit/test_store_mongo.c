@@ -111,6 +111,64 @@ static void a_bool_that_was_never_stored_is_false_to_conditions_too(void **state
     assert_int_equal(count, 1);
 }
 
+/* Whether consultations have an index of this name; `make`: makes it before. */
+static bool has_index(struct store_fixture *f, const char *wanted, bool make)
+{
+    mongoc_client_t *client = mongoc_client_new(f->url);
+    mongoc_uri_t *uri = mongoc_uri_new(f->url);
+    const char *database = mongoc_uri_get_database(uri);
+    mongoc_collection_t *in = mongoc_client_get_collection(client, database, "consultations");
+    if (make) {
+        bson_error_t error = {0};
+        bson_t *command = BCON_NEW("createIndexes", "consultations", "indexes", "[", "{", "key",
+                                   "{", "userId", BCON_INT32(1), "}", "name", wanted, "}", "]");
+        assert_true(mongoc_client_command_simple(client, database, command, NULL, NULL, &error));
+        bson_destroy(command);
+    }
+    mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
+    const bson_t *index;
+    bson_iter_t at;
+    bool is_found = false;
+    while (mongoc_cursor_next(cursor, &index)) {
+        is_found = is_found || (bson_iter_init_find(&at, index, "name") &&
+                                strcmp(bson_iter_utf8(&at, NULL), wanted) == 0);
+    }
+    mongoc_cursor_destroy(cursor);
+    mongoc_collection_destroy(in);
+    mongoc_uri_destroy(uri);
+    mongoc_client_destroy(client);
+    return is_found;
+}
+
+static void an_older_store_is_refused_until_it_is_upgraded(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_settings settings = {.url = f->url, .timeout_ms = 10000, .pool_size = 2};
+    struct store_info info;
+    struct store *store = NULL;
+    char why[256];
+    const struct query all = {.limit = 1};
+    const struct change older = SET(store_info, version, 1);
+    assert_true(has_index(f, "by_user", true));
+    assert_int_equal(store_find_one(f->session, f->arena, COLLECTION_STORE_INFO, &all, &info),
+                     ERR_OK);
+    assert_int_equal(store_update(f->session, f->arena, COLLECTION_STORE_INFO, info.id, NULL, 0,
+                                  &older, 1, NULL),
+                     ERR_OK);
+    assert_int_equal(store_open(&settings, &store, why), ERR_STORE);
+    assert_non_null(strstr(why, "consultd db upgrade"));
+    settings.upgrades = true;
+    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
+    assert_int_equal(store_version_found(store), 1);
+    store_close(store);
+    assert_false(has_index(f, "by_user", false));
+    assert_true(has_index(f, "by_no", false));
+    settings.upgrades = false;
+    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
+    assert_int_equal(store_version_found(store), store_version());
+    store_close(store);
+}
+
 static void two_nodes_open_one_database_under_one_name(void **state)
 {
     struct store_fixture *f = *state;
@@ -421,6 +479,7 @@ int main(void)
         DIRECT(numbers_of_any_type_missing_fields_and_foreign_ones_are_read),
         DIRECT(a_value_of_a_wrong_type_is_told_and_not_handed_out),
         DIRECT(a_bool_that_was_never_stored_is_false_to_conditions_too),
+        DIRECT(an_older_store_is_refused_until_it_is_upgraded),
         DIRECT(two_nodes_open_one_database_under_one_name),
         DIRECT(more_sessions_than_connections_are_told_so),
         PROXIED(everything_fails_in_time_while_the_server_is_away_and_works_after),
