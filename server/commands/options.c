@@ -59,6 +59,12 @@ static const struct field doctor_list_fields[] = {
 };
 const struct shape doctor_list_options_shape = SHAPE(doctor_list_options, doctor_list_fields);
 
+static const struct field service_key_fields[] = {
+    FIELD(service_key_options, name, "name", REQUIRED, 1, NAME_MAX_LENGTH,
+          "of the system that has the key."),
+};
+const struct shape service_key_options_shape = SHAPE(service_key_options, service_key_fields);
+
 static const struct field file_fields[] = {
     FIELD(file_options, file, "file", REQUIRED, 1, PATH_MAX_LENGTH, "the backup."),
 };

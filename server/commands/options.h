@@ -13,6 +13,10 @@ struct list_options {
     bool json;
 };
 
+struct service_key_options {
+    const char *name;
+};
+
 struct doctor_options {
     const char *sn;
 };
