@@ -467,7 +467,7 @@ static enum err bind_present(struct binding *binding, const struct field *field,
     if (!binders[field->kind].is_list) {
         return binders[field->kind].bind(binding, field, value, member);
     }
-    json_t *array;
+    json_t *array = NULL;
     TRY(read_array(binding, field, value, &array));
     enum err err = binders[field->kind].bind(binding, field, array, member);
     json_decref(array);

@@ -130,13 +130,14 @@ static void only_hs256_with_one_id_and_an_end_is_accepted(void **state)
     assert_int_equal(verify(forge(JWT_ALG_HS256, whole), 0), ERR_OK);
     assert_int_equal(verify(forge(JWT_ALG_HS512, whole), 0), ERR_NOT_SIGNED_IN);
     assert_int_equal(verify(forge(JWT_ALG_NONE, whole), 0), ERR_NOT_SIGNED_IN);
+    static const char two_ids[] = "{\"userId\":\"5b1cfd29aee9ede033ba754c\",\"doctorId\":"
+                                  "\"5b1cfd29aee9ede033ba754c\",\"exp\":1790003600}";
     static const char *const broken[] = {
         "{\"userId\":\"5b1cfd29aee9ede033ba754c\"}",
         "{\"exp\":1790003600}",
         "{\"userId\":\"nobody\",\"exp\":1790003600}",
         "{\"userId\":7,\"exp\":1790003600}",
-        "{\"userId\":\"5b1cfd29aee9ede033ba754c\",\"doctorId\":\"5b1cfd29aee9ede033ba754c\","
-        "\"exp\":1790003600}",
+        two_ids,
         "{\"userId\":\"5b1cfd29aee9ede033ba754c\",\"exp\":\"later\"}",
         "{\"userId\":\"5b1cfd29aee9ede033ba754c\",\"exp\":9223372036854775807}",
     };

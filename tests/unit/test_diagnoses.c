@@ -29,7 +29,10 @@ static void make_up_names(void)
             seed = seed * 1664525U + 1013904223U;
             strcat(names[i], parts[(seed >> 16) % ARRAY_LENGTH(parts)]);
         }
-        snprintf(codes[i], sizeof codes[i], i % 7 == 0 ? "" : "K%03zu", i % 50);
+        codes[i][0] = '\0';
+        if (i % 7 != 0) {
+            snprintf(codes[i], sizeof codes[i], "K%03zu", i % 50);
+        }
         entries[i] = (struct diagnosis_entry){codes[i], names[i]};
     }
 }
