@@ -94,9 +94,14 @@ static void put_date(char *text, unsigned day)
     put_digits(text + 8, 2, day_of_year - (153 * month + 2) / 5 + 1);
 }
 
+bool time_is_writable(struct timestamp time)
+{
+    return time.ms >= 0 && time.ms < MS_OF_YEAR_10000;
+}
+
 void time_format(struct timestamp time, char text[TIME_TEXT_BYTES])
 {
-    assert(time.ms >= 0 && time.ms < MS_OF_YEAR_10000);
+    assert(time_is_writable(time));
     /* Both parts fit 32 bits, whose divisions are cheaper; there are seventeen. */
     unsigned ms = (unsigned)(time.ms % MS_OF_DAY);
     memcpy(text, "0000-00-00T00:00:00.000Z", TIME_TEXT_BYTES);

@@ -31,6 +31,9 @@ bool oid_parse(const char *text, size_t length, struct oid *out);
 /* Writes 24 hex digits and a NUL. */
 void oid_format(struct oid id, char text[OID_TEXT_BYTES]);
 
+/* Whether time_format can write it. */
+bool time_is_writable(struct timestamp time);
+
 /* Writes ISO 8601 UTC with milliseconds, e.g. 2018-06-10T10:44:51.958Z. Years 1970 to 9999;
  * asserts otherwise. */
 void time_format(struct timestamp time, char text[TIME_TEXT_BYTES]);

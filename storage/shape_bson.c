@@ -338,7 +338,7 @@ static bool read_field(const bson_iter_t *iter, const struct field *field, struc
     case KIND_TIME:
         ((struct timestamp *)member)->ms =
             BSON_ITER_HOLDS_DATE_TIME(iter) ? bson_iter_date_time(iter) : 0;
-        return BSON_ITER_HOLDS_DATE_TIME(iter);
+        return BSON_ITER_HOLDS_DATE_TIME(iter) && time_is_writable(*(struct timestamp *)member);
     case KIND_TEXT_LIST:
         return read_text_list(iter, arena, member);
     case KIND_OID_LIST:

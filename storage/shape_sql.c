@@ -302,7 +302,7 @@ bool sql_read_field(sqlite3_stmt *statement, int at, const struct field *field, 
         return true;
     case KIND_TIME:
         ((struct timestamp *)member)->ms = sqlite3_column_int64(statement, at);
-        return true;
+        return time_is_writable(*(struct timestamp *)member);
     case KIND_TEXT_LIST:
         bytes = column_bytes(statement, at, &length);
         return read_text_list(bytes, length, arena, member);

@@ -621,6 +621,8 @@ static void a_damaged_value_is_told_and_not_handed_out(void **state)
         "UPDATE messages SET \"text\" = 5",
         "UPDATE messages SET \"text\" = x'00000000ff'",
         "UPDATE messages SET chatId = x'0102'",
+        "UPDATE messages SET \"text\" = NULL, chatId = NULL, created_at = -1",
+        "UPDATE messages SET created_at = 253402300800000", /* the year 10000 */
     };
     for (size_t i = 0; i < ARRAY_LENGTH(damages); i++) {
         run_sql(f, damages[i]);
