@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	server/commands/*.[ch] tests/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan test-schemathesis scale coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan test-schemathesis fuzz scale coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -39,6 +39,15 @@ SEED ?= 20180610
 test-schemathesis: build
 	@tests/install build test
 	@tests/schemathesis/run --server build/consultd --examples $(EXAMPLES) --seed $(SEED)
+
+# Looks for inputs that break a parser, FUZZ_SECONDS for each of the targets in tests/fuzz (TARGET: only
+# that one). What breaks one is kept in tests/fuzz/regression, and make test tries it ever after.
+FUZZ_SECONDS ?= 60
+TARGET ?= *
+fuzz:
+	@tests/install build fuzz
+	@cmake --preset fuzz >/dev/null && cmake --build build/libfuzzer --target fuzz_targets -j $(JOBS)
+	@tests/fuzz/run $(FUZZ_SECONDS) build/libfuzzer/fuzz/fuzz_$(TARGET)
 
 coverage:
 	@tests/install build test extra
