@@ -164,6 +164,21 @@ static void add_folder(struct page *page, int folder, const char *path, int dept
     closedir(entries);
 }
 
+const char *page_folder(char out[PAGE_FOLDER_BYTES])
+{
+    static const char installed[] = "/../share/consultd/web-demo";
+    ssize_t length = readlink("/proc/self/exe", out, PAGE_FOLDER_BYTES - sizeof installed);
+    out[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash != NULL) {
+        strcpy(slash, installed);
+    }
+    if (slash == NULL || access(out, R_OK) != 0) {
+        snprintf(out, PAGE_FOLDER_BYTES, "%s", CONSULTD_SOURCE_DIR "/web-demo");
+    }
+    return out;
+}
+
 struct page *page_load(const char *root)
 {
     struct page *page = memory_resize(NULL, sizeof *page);

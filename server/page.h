@@ -6,6 +6,12 @@
 
 struct page;
 
+#define PAGE_FOLDER_BYTES 4096
+
+/* Any thread. The folder of the page that came with the program: ../share/consultd/web-demo of the
+ * program's own folder when it is installed, else the one it was built beside. Returns `out`. */
+const char *page_folder(char out[PAGE_FOLDER_BYTES]);
+
 struct page_file {
     char *path; /* "/app.js"; of an index.html its folder's: "/", "/docs" */
     const char *type;
