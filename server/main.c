@@ -15,6 +15,8 @@
 #include "server/log.h"
 #include "server/loop.h"
 #include "server/openapi.h"
+#include "server/page.h"
+#include "server/provider_sandbox.h"
 #include "server/route.h"
 
 #define EXIT_TROUBLE 1
@@ -61,6 +63,11 @@ static enum err prepare_store(struct store *store, struct clock *clock, bool is_
 
 static void say_hello(const struct settings *settings)
 {
+    if (!settings->demo && settings->provider == &provider_sandbox) {
+        log_warning("payments are played: no money moves, and anyone who is signed in can mark an "
+                    "order paid",
+                    "payment_provider=%s", settings->payment_provider);
+    }
     if (settings->demo) {
         printf("演示页面：在浏览器打开上面的地址。演示医生：00001、00002、00003，口令 123456。\n"
                "Demo: open the address above in a browser. Doctors 00001, 00002, 00003, "
@@ -90,6 +97,7 @@ static int run_with_store(const struct settings *settings, struct store *store)
         return complain("test_clock_file cannot be mapped", EXIT_TROUBLE);
     }
     struct attempts *attempts = attempts_new(settings->signin_attempts);
+    char folder[PAGE_FOLDER_BYTES];
     int code;
     if (prepare_store(store, clock, settings->demo) != ERR_OK) {
         code = complain("the store cannot be brought up to date", EXIT_TROUBLE);
@@ -99,8 +107,7 @@ static int run_with_store(const struct settings *settings, struct store *store)
             .store = store,
             .clock = clock,
             .attempts = attempts,
-            .web_root = settings->web_root[0] != '\0' ? settings->web_root
-                                                      : CONSULTD_SOURCE_DIR "/web-demo",
+            .web_root = settings->web_root[0] != '\0' ? settings->web_root : page_folder(folder),
         };
         code = serve(&loop_settings);
     }
