@@ -14,6 +14,24 @@ bool field_is_stored(const struct field *field)
            field->kind != KIND_OBJECT_LIST;
 }
 
+bool value_is_absent(const struct field *field, union value value)
+{
+    switch (field->kind) {
+    case KIND_OID:
+        return oid_is_none(value.oid);
+    case KIND_TEXT:
+        return value.text == NULL;
+    case KIND_NUMBER:
+        return value.number == NUMBER_ABSENT;
+    case KIND_TIME:
+        return value.time.ms == 0;
+    case KIND_TEXT_LIST:
+        return value.texts.count == 0;
+    default:
+        return false;
+    }
+}
+
 void record_clear(const struct shape *shape, void *record)
 {
     memset(record, 0, shape->size);

@@ -2,10 +2,13 @@
 #ifndef CONSULTD_STORAGE_RECORD_H
 #define CONSULTD_STORAGE_RECORD_H
 
-#include "protocol/shape.h"
+#include "storage/store.h"
 
 /* Whether the field is stored: everything but views and objects. */
 bool field_is_stored(const struct field *field);
+
+/* Whether a value given for the field is an absent one (shape.h); a bool never is. */
+bool value_is_absent(const struct field *field, union value value);
 
 /* Makes every field of the record absent (a bool false, a number NUMBER_ABSENT): what a reader
  * starts from, so that fields that are not stored, views too, count as not given. */

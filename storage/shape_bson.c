@@ -130,24 +130,6 @@ static void add_value(bson_t *out, const char *name, const struct field *field, 
     }
 }
 
-static bool value_is_absent(const struct field *field, union value value)
-{
-    switch (field->kind) {
-    case KIND_OID:
-        return oid_is_none(value.oid);
-    case KIND_TEXT:
-        return value.text == NULL;
-    case KIND_NUMBER:
-        return value.number == NUMBER_ABSENT;
-    case KIND_TIME:
-        return value.time.ms == 0;
-    case KIND_TEXT_LIST:
-        return value.texts.count == 0;
-    default:
-        return false;
-    }
-}
-
 static void add_field(bson_t *out, const char *name, const struct field *field, const void *record)
 {
     const void *member = (const char *)record + field->offset;

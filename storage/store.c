@@ -317,24 +317,6 @@ enum err store_ping(struct store_session *session)
 
 /* ---- Checks of our own mistakes ----------------------------------------------------------- */
 
-static bool value_is_absent(const struct field *field, union value value)
-{
-    switch (field->kind) {
-    case KIND_OID:
-        return oid_is_none(value.oid);
-    case KIND_TEXT:
-        return value.text == NULL;
-    case KIND_NUMBER:
-        return value.number == NUMBER_ABSENT;
-    case KIND_TIME:
-        return value.time.ms == 0;
-    case KIND_TEXT_LIST:
-        return value.texts.count == 0;
-    default:
-        return false;
-    }
-}
-
 static bool kind_is_scalar(enum kind kind)
 {
     return kind == KIND_OID || kind == KIND_TEXT || kind == KIND_NUMBER || kind == KIND_BOOL ||

@@ -4,12 +4,26 @@
 #ifndef CONSULTD_TESTS_FUZZ_FUZZ_H
 #define CONSULTD_TESTS_FUZZ_FUZZ_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Always 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The input as a text, a NUL behind it. Caller frees. */
+static inline char *fuzz_text(const uint8_t *data, size_t size)
+{
+    char *text = malloc(size + 1);
+    assert(text != NULL);
+    if (size > 0) {
+        memcpy(text, data, size);
+    }
+    text[size] = '\0';
+    return text;
+}
 
 /* An input whose first line picks one of a table's rows by its name, so that the corpus stays good
  * when the table grows. A line that is no name picks some row all the same. Moves *data and *size

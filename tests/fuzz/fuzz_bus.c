@@ -48,12 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_channel("", (const char *)data, size);
     try_channel("ward", (const char *)data, size);
     try_payload((const char *)data, size);
-    char *text = malloc(size + 1);
-    assert(text != NULL);
-    if (size > 0) {
-        memcpy(text, data, size);
-    }
-    text[size] = '\0';
+    char *text = fuzz_text(data, size);
     try_address(bus_address_parse, text);
     try_address(bus_address_parse_unix, text);
     free(text);

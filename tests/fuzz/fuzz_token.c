@@ -41,12 +41,7 @@ static void try_claims(const char *claims)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1);
-    assert(text != NULL);
-    if (size > 0) {
-        memcpy(text, data, size);
-    }
-    text[size] = '\0';
+    char *text = fuzz_text(data, size);
     const char *token = token_of_header(text);
     assert(token == NULL || token[0] != '\0');
     struct caller caller;
