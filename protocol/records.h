@@ -131,7 +131,7 @@ struct chat {
     struct timestamp deadline;       /* of that order, once paid */
     int64_t last_seq;                /* of the newest message */
     /* Messages that count as unread for a side, in all, and up to what that side has read.
-     * All four only grow, so that unread = total - read_total never drifts. */
+     * They only grow (but see places_give_back), so that unread = total - read_total never drifts. */
     int64_t user_total, doctor_total;
     int64_t user_read_total, doctor_read_total;
     int64_t user_read_seq, doctor_read_seq;

@@ -7,6 +7,7 @@
  *
  *   include parts/paid.part                    the statements of another file
  *   nodes 2 | needs redis | needs mongo        at the top: what the story needs
+ *   apart 2                                    at the top: the bus loses all between it and others
  *   server --flag … | server NAME=value        at the top: for every server process
  *   as patient [on 2]                          who speaks, to which node, from now on
  *   POST /path {json} | GET /path | POST /path body "…"
@@ -173,7 +174,8 @@ static int open_brackets(const char *line)
 
 static bool is_header(const char *text)
 {
-    return take_if(&text, "nodes") || take_if(&text, "needs") || take_if(&text, "server");
+    return take_if(&text, "nodes") || take_if(&text, "needs") || take_if(&text, "server") ||
+           take_if(&text, "apart");
 }
 
 /* Adds one statement, without blanks at its end. */

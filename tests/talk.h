@@ -18,7 +18,7 @@ enum {
     MAX_NODES = 4,
     MAX_ACTORS = 32,
     MAX_SOCKETS = 32,
-    MAX_TOGETHER = 64,
+    MAX_TOGETHER = 128,
     MAX_SERVER_WORDS = 32,
     MAX_EXCHANGES = 30
 };
@@ -36,6 +36,7 @@ struct node {
     int output; /* reading end of its standard output, -1 while it does not run */
     int port;
     char *log_path; /* its standard error and output */
+    bool is_apart;  /* its bus has channels of other names */
 };
 
 /* Who speaks: the token of the last sign-in and the node spoken to. */

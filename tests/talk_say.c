@@ -43,6 +43,11 @@ static void say_nodes(struct story *story, const char *at)
     }
 }
 
+static void say_apart(struct story *story, const char *at)
+{
+    story->nodes[take_node(story, &at)].is_apart = true;
+}
+
 static void say_needs(struct story *story, const char *at)
 {
     (void)story;
@@ -271,13 +276,14 @@ bool say_statement(struct story *story, const char *at, char **last_request)
         const char *word;
         void (*say)(struct story *story, const char *at);
     } words[] = {
-        {"as", say_as},           {"clock", say_clock},     {"deadline", say_deadline},
-        {"expect", say_expect},   {"freeze", say_freeze},   {"header", say_header},
-        {"command", say_command}, {"read", say_read},       {"kill", say_kill},
-        {"needs", say_needs},     {"nodes", say_nodes},     {"raw", say_raw},
-        {"redis", say_redis},     {"restart", say_restart}, {"server", say_server},
-        {"set", say_set},         {"start", say_start},     {"stop", say_stop},
-        {"thaw", say_thaw},       {"token", say_token},     {"ws", ws_statement},
+        {"apart", say_apart},       {"as", say_as},           {"clock", say_clock},
+        {"deadline", say_deadline}, {"expect", say_expect},   {"freeze", say_freeze},
+        {"header", say_header},     {"command", say_command}, {"read", say_read},
+        {"kill", say_kill},         {"needs", say_needs},     {"nodes", say_nodes},
+        {"raw", say_raw},           {"redis", say_redis},     {"restart", say_restart},
+        {"server", say_server},     {"set", say_set},         {"start", say_start},
+        {"stop", say_stop},         {"thaw", say_thaw},       {"token", say_token},
+        {"ws", ws_statement},
     };
     static const char *const methods[] = {"DELETE", "GET",  "HEAD", "OPTIONS",
                                           "PATCH",  "POST", "PUT"};

@@ -154,26 +154,41 @@ static enum err explain_shut_gate(struct call *call, const struct message *messa
 }
 
 /* Everybody's gate: takes the chat's next seq if the chat is open for this order. */
-static enum err pass_gate(struct call *call, struct message *message, struct chat *chat)
+static enum err pass_gate(struct call *call, struct message *message, struct places *taken,
+                          struct chat *chat)
 {
     struct condition conditions[] = {
         WHERE(chat, status, IS, true),
         WHERE(chat, open_consultation_id, IS, message->consultation_id),
         WHERE(chat, deadline, ABOVE, call->now),
     };
-    enum err err = post_take_seq(call, message, conditions, ARRAY_LENGTH(conditions), chat);
+    message->rev = call_stamp(call);
+    *taken = (struct places){.id = message->id,
+                             .count = 1,
+                             .to_user = message_is_for(message, SIDE_USER),
+                             .to_doctor = message_is_for(message, SIDE_DOCTOR),
+                             .conditions = conditions,
+                             .condition_count = ARRAY_LENGTH(conditions),
+                             .shown = message,
+                             .rev = message->rev};
+    enum err err = places_take(call, message->chat_id, taken, chat);
     if (err == ERR_ABSENT) {
         err = explain_shut_gate(call, message);
         return err == ERR_OK ? ERR_BUSY : err;
     }
-    return err;
+    TRY(err);
+    message->seq = chat->last_seq + 1;
+    message->user_total = chat->user_total + taken->to_user;
+    message->doctor_total = chat->doctor_total + taken->to_doctor;
+    return ERR_OK;
 }
 
 static enum err store_message(struct call *call, struct chat *chat, enum side side,
                               struct message *message, struct message *out)
 {
     for (int i = 0; i < RACES_MAX; i++) {
-        TRY(pass_gate(call, message, chat));
+        struct places taken;
+        TRY(pass_gate(call, message, &taken, chat));
         enum err err = store_insert(call->store, COLLECTION_MESSAGES, message);
         if (err == ERR_OK) {
             struct audit_note note = note_of(AUDIT_SEND, message);
@@ -188,6 +203,11 @@ static enum err store_message(struct call *call, struct chat *chat, enum side si
         /* The same clientMsgId, sent at the same moment through another node; or else the seq is
          * taken, and the next one is tried. */
         err = answer_first(call, chat, side, message, out);
+        if (err == ERR_OK) {
+            struct chat stored = {.user_total = out->user_total - taken.to_user,
+                                  .doctor_total = out->doctor_total - taken.to_doctor};
+            return places_give_back(call, message->chat_id, &taken, chat, &stored);
+        }
         if (err != ERR_ABSENT) {
             return err;
         }
@@ -269,7 +289,25 @@ static enum err check_retractable(struct call *call, const struct message *messa
     return ERR_OK;
 }
 
-/* Marks the message; `chat` shows it as retracted if it is the one shown last. */
+/* The chat shows the message as retracted if it is the one shown last, and has its stamp, by which
+ * resuming clients find it. */
+static enum err show_retracted(struct call *call, const struct message *message, struct chat *chat)
+{
+    struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
+    struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
+                             SET(chat, updated_at, call->now), MAX(chat, rev, message->rev)};
+    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id,
+                                &is_shown, 1, shown, ARRAY_LENGTH(shown), chat);
+    if (err == ERR_ABSENT) { /* another message is shown */
+        struct change stamp = MAX(chat, rev, message->rev);
+        return store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, NULL, 0,
+                            &stamp, 1, chat);
+    }
+    TRY(err);
+    emit_chat(call, chat);
+    return ERR_OK;
+}
+
 static enum err mark_retracted(struct call *call, struct message *message, struct chat *chat)
 {
     int64_t rev = call_stamp(call);
@@ -284,20 +322,7 @@ static enum err mark_retracted(struct call *call, struct message *message, struc
     TRY(err);
     struct audit_note note = note_of(AUDIT_RETRACT, message);
     audit_note(call, &note);
-    struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
-    struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
-                             SET(chat, updated_at, call->now), MAX(chat, rev, rev)};
-    err = store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, &is_shown, 1,
-                       shown, ARRAY_LENGTH(shown), chat);
-    if (err == ERR_ABSENT) {
-        /* Another message is shown; the stamp must move all the same, for resuming clients. */
-        struct change stamp = MAX(chat, rev, rev);
-        return store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, NULL, 0,
-                            &stamp, 1, chat);
-    }
-    TRY(err);
-    emit_chat(call, chat);
-    return ERR_OK;
+    return show_retracted(call, message, chat);
 }
 
 enum err api_message_retract(struct call *call, const struct by_id *in, struct message *out)
@@ -315,6 +340,10 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
         message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER)) {
         struct audit_note note = note_of(AUDIT_RETRACT, &message);
         audit_note_again(call, &note);
+        if (chat.rev < message.rev) { /* whoever marked it died then */
+            TRY(show_retracted(call, &message, &chat));
+        }
+        emit_message(call, &chat, &message, true);
         *out = message_view(&message, side); /* retracting twice is retracting */
         return ERR_OK;
     }

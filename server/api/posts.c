@@ -92,15 +92,17 @@ enum err places_take(struct call *call, struct oid chat_id, const struct places 
                      struct chat *before)
 {
     enum err err = ERR_ABSENT;
-    for (int is_counted = 0; is_counted <= 1 && err == ERR_ABSENT; is_counted++) {
+    bool is_new = false;
+    for (int i = 0; i < 2 && err == ERR_ABSENT; i++) {
+        is_new = i == 0;
         struct condition conditions[5] = {
-            WHERE(chat, counted_id, is_counted ? IS : IS_NOT, places->id)};
-        for (size_t i = 0; i < places->condition_count; i++) {
-            conditions[1 + i] = places->conditions[i];
+            WHERE(chat, counted_id, is_new ? IS_NOT : IS, places->id)};
+        for (size_t j = 0; j < places->condition_count; j++) {
+            conditions[1 + j] = places->conditions[j];
         }
         struct change changes[10] = {INC(chat, last_seq, places->count),
-                                     INC(chat, user_total, is_counted ? 0 : places->to_user),
-                                     INC(chat, doctor_total, is_counted ? 0 : places->to_doctor),
+                                     INC(chat, user_total, is_new ? places->to_user : 0),
+                                     INC(chat, doctor_total, is_new ? places->to_doctor : 0),
                                      SET(chat, counted_id, places->id),
                                      SET(chat, updated_at, call->now),
                                      MAX(chat, rev, places->rev)};
@@ -117,14 +119,37 @@ enum err places_take(struct call *call, struct oid chat_id, const struct places 
     before->last_seq -= places->count;
     before->user_total -= places->to_user;
     before->doctor_total -= places->to_doctor;
+    before->counted_id = is_new ? OID_NONE : places->id;
     return ERR_OK;
 }
 
-/* The places of an occasion's messages. What the chat's list shows follows the last plain one. */
-static enum err take_places(struct call *call, const struct consultation *order,
-                            const struct message *drafts, size_t count, struct chat *before)
+enum err places_give_back(struct call *call, struct oid chat_id, const struct places *places,
+                          const struct chat *before, const struct chat *stored)
 {
-    struct places places = {.id = drafts[0].id, .count = (int64_t)count, .rev = call_stamp(call)};
+    bool is_counted_twice =
+        !oid_equal(before->counted_id, places->id) &&
+        (before->user_total > stored->user_total || before->doctor_total > stored->doctor_total);
+    if (!is_counted_twice) {
+        return ERR_OK;
+    }
+    struct condition conditions[] = {
+        WHERE(chat, counted_id, IS, places->id),
+        WHERE(chat, user_read_total, AT_MOST, before->user_total),
+        WHERE(chat, doctor_read_total, AT_MOST, before->doctor_total),
+    };
+    struct change changes[] = {INC(chat, user_total, -places->to_user),
+                               INC(chat, doctor_total, -places->to_doctor),
+                               UNSET(chat, counted_id)};
+    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, conditions,
+                                ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), NULL);
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+/* What an occasion's messages take. What the chat's list shows follows the last plain one. */
+static struct places places_of(const struct message *drafts, size_t count)
+{
+    struct places places = {
+        .id = drafts[0].id, .count = (int64_t)count, .rev = drafts[count - 1].rev};
     for (size_t i = 0; i < count; i++) {
         places.to_user += message_is_for(&drafts[i], SIDE_USER);
         places.to_doctor += message_is_for(&drafts[i], SIDE_DOCTOR);
@@ -132,7 +157,16 @@ static enum err take_places(struct call *call, const struct consultation *order,
             places.shown = &drafts[i];
         }
     }
-    return places_take(call, order->chat_id, &places, before);
+    return places;
+}
+
+/* Another node's process may have died after it had reserved the places: the messages' stamps are
+ * fresh, and replay finds messages by the stamp of their chat. */
+static enum err stamp_chat(struct call *call, const struct consultation *order, int64_t rev)
+{
+    struct change change = MAX(chat, rev, rev);
+    return store_update(call->store, call->arena, COLLECTION_CHATS, order->chat_id, NULL, 0,
+                        &change, 1, NULL);
 }
 
 /* Makes sure that the order has places for the occasion's messages: takes them from the chat and
@@ -141,11 +175,12 @@ static enum err reserve(struct call *call, struct consultation *order,
                         const struct reservation_fields *fields, const struct message *drafts,
                         size_t count)
 {
+    struct places places = places_of(drafts, count);
     if (number_at(order, fields->seq) != 0) {
-        return ERR_OK;
+        return stamp_chat(call, order, places.rev);
     }
     struct chat chat;
-    TRY(take_places(call, order, drafts, count, &chat));
+    TRY(places_take(call, order->chat_id, &places, &chat));
     struct condition condition = {fields->seq, IS, value_of_number(0)};
     struct change changes[] = {
         {fields->seq, CHANGE_SET, value_of_number(chat.last_seq + 1)},
@@ -157,7 +192,10 @@ static enum err reserve(struct call *call, struct consultation *order,
     if (err != ERR_ABSENT) {
         return err;
     }
-    return store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
+    TRY(store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order));
+    struct chat stored = {.user_total = number_at(order, fields->user_total),
+                          .doctor_total = number_at(order, fields->doctor_total)};
+    return places_give_back(call, order->chat_id, &places, &chat, &stored);
 }
 
 /* What the server posts is the system's, whoever's call brought it about. */
@@ -227,6 +265,7 @@ enum err posts_make(struct call *call, struct consultation *order, enum occasion
         drafts[i].consultation_id = order->id;
         drafts[i].created_at = call->now;
         drafts[i].updated_at = call->now;
+        drafts[i].rev = call_stamp(call);
     }
     TRY(reserve(call, order, fields, drafts, count));
     int64_t seq = number_at(order, fields->seq);
@@ -238,7 +277,6 @@ enum err posts_make(struct call *call, struct consultation *order, enum occasion
         drafts[i].seq = seq + (int64_t)i;
         drafts[i].user_total = user_total;
         drafts[i].doctor_total = doctor_total;
-        drafts[i].rev = call_stamp(call);
     }
     return insert_missing(call, order, drafts, count);
 }

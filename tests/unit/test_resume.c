@@ -1,0 +1,288 @@
+/* Nothing is lost, also where another process was slow or died: what a resume, a check and a
+ * repair find then. The store is one that keeps no order and whose runs are not atomic, as
+ * MongoDB is, without its being needed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/api/emit.h"
+#include "server/jobs.h"
+#include "storage/backend.h"
+#include "support_fake_store.h"
+#include "support_world.h"
+
+#define CALLS_MAX 100
+#define SETTLED_MS INT64_C(60000) /* whoever is unsettled then is dead */
+
+static struct world world;
+static struct job job;
+
+static void open_world(bool is_ordered)
+{
+    struct store_settings settings = {.url = "sqlite::memory:"};
+    struct store *store;
+    char why[256];
+    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
+    store = fake_store_wrap(store);
+    store->ordered = is_ordered;
+    world_open(&world, store);
+    world.rolls_back = false;
+    world_shift(&world, SETTLED_MS); /* its people are no news */
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    open_world(false);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_close(&world);
+    return 0;
+}
+
+/* ---- Jobs --------------------------------------------------------------------------------- */
+
+static void run(enum job_kind kind, struct account account, int64_t rev, const char *cursor)
+{
+    const struct job before = job;
+    job = (struct job){.kind = kind,
+                       .lane = LANE_READ,
+                       .arena = world.arena,
+                       .who = {account, INT64_MAX},
+                       .cursor = cursor,
+                       .cursor_rev = rev,
+                       .asked = before.asked,
+                       .id_json = kind == JOB_RESUME ? "7" : NULL};
+    job.call = (struct call){.arena = world.arena,
+                             .store = world.session,
+                             .settings = world.settings,
+                             .clock = world.clock,
+                             .attempts = world.attempts};
+    assert_int_equal(dispatch_run(&job), ERR_OK);
+    assert_int_equal(job.err, ERR_OK);
+}
+
+/* How many frames of the job's replay have both texts. Frees what the job holds. */
+static size_t told(const char *first, const char *second)
+{
+    size_t count = 0;
+    for (struct emission *at = job.replay; at != NULL; at = at->next) {
+        const char *text = frame_text(at->frame);
+        count += strstr(text, first) != NULL && strstr(text, second) != NULL;
+        frame_drop(at->frame);
+    }
+    frame_drop(job.answer);
+    job.answer = NULL;
+    job.replay = NULL;
+    return count;
+}
+
+static const char *cursor_at(int64_t rev)
+{
+    char *cursor = arena_alloc(world.arena, CURSOR_TEXT_BYTES);
+    cursor_format(store_id(world.store), rev, cursor);
+    return cursor;
+}
+
+static size_t told_by_resume(struct account account, int64_t rev, const char *first,
+                             const char *second)
+{
+    run(JOB_RESUME, account, 0, cursor_at(rev));
+    return told(first, second);
+}
+
+static bool has_news(struct account account, int64_t rev)
+{
+    struct oid strangers[] = {world.other_user.id, account.id, world.other_doctor.id};
+    job.asked = (struct oid_list){strangers, ARRAY_LENGTH(strangers)};
+    run(JOB_CHECK, (struct account){.role = account.role}, rev, NULL);
+    assert_false(job.has_news[0]);
+    assert_false(job.has_news[2]);
+    return job.has_news[1];
+}
+
+/* ---- A slow write ------------------------------------------------------------------------- */
+
+/* Another node's process has passed the chat's gate, with an old stamp, and has not yet stored its
+ * message. */
+static struct message pass_gate(const struct consultation *order)
+{
+    struct message message;
+    assert_int_equal(world_send(&world, world.user, order, "先到", NULL, &message), ERR_OK);
+    struct chat chat = world_chat(&world, order->chat_id);
+    message.id.bytes[0] ^= 1;
+    message.seq = chat.last_seq + 1;
+    message.text.plain = "慢了";
+    message.rev = clock_stamp(world.clock);
+    struct change changes[] = {INC(chat, last_seq, 1), MAX(chat, rev, message.rev)};
+    assert_int_equal(store_update(world.session, world.arena, COLLECTION_CHATS, chat.id, NULL, 0,
+                                  changes, ARRAY_LENGTH(changes), NULL),
+                     ERR_OK);
+    return message;
+}
+
+static void a_write_that_becomes_visible_late_is_found(void **state)
+{
+    (void)state;
+    struct consultation order = world_paid_order(&world);
+    int64_t before = clock_stamp(world.clock);
+    struct message late = pass_gate(&order);
+    struct message newer;
+    assert_int_equal(world_send(&world, world.user, &order, "后到", NULL, &newer), ERR_OK);
+    assert_true(newer.rev > late.rev);
+    assert_int_equal(told_by_resume(world.doctor, before, "message.created", "后到"), 1);
+    assert_int_equal(told_by_resume(world.doctor, before, "message.created", "慢了"), 0);
+    world_shift(&world, 25000);
+    int64_t synced = clock_stamp(world.clock); /* where that client stands now */
+    assert_int_equal(store_insert(world.session, COLLECTION_MESSAGES, &late), ERR_OK);
+
+    assert_true(has_news(world.doctor, synced));
+    assert_true(has_news(world.user, synced));
+    run(JOB_REPAIR, world.doctor, synced, NULL);
+    assert_int_equal(told("message.created", "慢了"), 1);
+    assert_int_equal(told_by_resume(world.doctor, synced, "message.created", "慢了"), 1);
+    /* It was looked for by its stamp, so that a store that keeps the order need not look back. */
+    world.store->ordered = true;
+    assert_false(has_news(world.doctor, synced));
+    assert_int_equal(told_by_resume(world.doctor, synced, "message", "慢了"), 0);
+}
+
+static void a_chats_messages_are_replayed_by_seq_whatever_their_stamps(void **state)
+{
+    (void)state;
+    struct consultation order = world_paid_order(&world);
+    int64_t before = clock_stamp(world.clock);
+    struct message first = pass_gate(&order), second = pass_gate(&order);
+    int64_t rev = first.rev;
+    first.rev = second.rev;
+    second.rev = rev;
+    first.text.plain = "其一";
+    second.text.plain = "其二";
+    second.id.bytes[0] ^= 2;
+    assert_true(first.seq < second.seq);
+    assert_int_equal(store_insert(world.session, COLLECTION_MESSAGES, &first), ERR_OK);
+    assert_int_equal(store_insert(world.session, COLLECTION_MESSAGES, &second), ERR_OK);
+    run(JOB_RESUME, world.doctor, 0, cursor_at(before));
+    bool is_first_told = false, is_second_told = false;
+    for (struct emission *at = job.replay; at != NULL; at = at->next) {
+        is_first_told = is_first_told || strstr(frame_text(at->frame), "\"其一\"") != NULL;
+        is_second_told = is_second_told || strstr(frame_text(at->frame), "\"其二\"") != NULL;
+        assert_true(is_first_told || !is_second_told);
+    }
+    assert_true(is_second_told);
+    (void)told("", "");
+}
+
+/* ---- Checks ------------------------------------------------------------------------------- */
+
+static void a_check_says_who_has_news(void **state)
+{
+    (void)state;
+    struct message message, out;
+    world.store->ordered = true;
+    struct consultation order = world_paid_order(&world);
+    int64_t rev = clock_stamp(world.clock);
+    assert_false(has_news(world.user, rev));
+    assert_false(has_news(world.doctor, rev));
+    assert_int_equal(world_send(&world, world.user, &order, "新的", NULL, &message), ERR_OK);
+    assert_true(has_news(world.user, rev));
+    assert_true(has_news(world.doctor, rev));
+    rev = clock_stamp(world.clock);
+    assert_false(has_news(world.doctor, rev));
+    struct by_id in = {message.id};
+    assert_int_equal(world_call(&world, "/api/consultation/chat/message/retract", &in, &out),
+                     ERR_OK);
+    assert_true(has_news(world.doctor, rev));
+    /* Of an order alone, without its chat. */
+    rev = clock_stamp(world.clock);
+    struct change change = MAX(consultation, rev, clock_stamp(world.clock));
+    assert_int_equal(store_update(world.session, world.arena, COLLECTION_CONSULTATIONS, order.id,
+                                  NULL, 0, &change, 1, NULL),
+                     ERR_OK);
+    assert_true(has_news(world.user, rev));
+    assert_true(has_news(world.doctor, rev));
+}
+
+/* ---- After a process that died ------------------------------------------------------------ */
+
+static void a_retraction_that_was_cut_short_is_told_when_it_is_repeated(void **state)
+{
+    (void)state;
+    world_close(&world);
+    for (int n = 1; n < CALLS_MAX; n++) {
+        struct message message, out;
+        open_world(true);
+        struct consultation order = world_paid_order(&world);
+        assert_int_equal(world_send(&world, world.user, &order, "说错了", NULL, &message), ERR_OK);
+        int64_t rev = clock_stamp(world.clock);
+        struct by_id in = {message.id};
+        fake_store_fail_how(world.store, FAKE_REFUSES, n);
+        enum err err = world_call(&world, "/api/consultation/chat/message/retract", &in, &out);
+        fake_store_fail_at(world.store, 0);
+        if (err == ERR_OK) {
+            assert_true(n > 3);
+            return;
+        }
+        world_forget_events(&world);
+        assert_int_equal(world_call(&world, "/api/consultation/chat/message/retract", &in, &out),
+                         ERR_OK);
+        assert_int_equal(world_events(&world, world.doctor, "message.retracted"), 1);
+        assert_int_equal(told_by_resume(world.doctor, rev, "message.retracted", ""), 1);
+        assert_string_equal(world_chat(&world, order.chat_id).last_msg_content, "[消息已撤回]");
+        world_close(&world);
+    }
+    fail_msg("the call never succeeded");
+}
+
+/* The disclaimer is posted by a sweeper long after its place was reserved by a process that died;
+ * a client whose cursor lies between the two is told. */
+static void what_is_finished_for_a_dead_process_is_replayed(void **state)
+{
+    (void)state;
+    world_close(&world);
+    for (int n = 1; n < CALLS_MAX; n++) {
+        struct message message;
+        open_world(true);
+        struct consultation order = world_paid_order(&world);
+        fake_store_fail_how(world.store, FAKE_REFUSES, n);
+        enum err err = world_send(&world, world.doctor, &order, "回复", "d-1", &message);
+        fake_store_fail_at(world.store, 0);
+        if (err == ERR_OK) {
+            assert_true(n > 5);
+            return;
+        }
+        world_shift(&world, SETTLED_MS);
+        int64_t rev = clock_stamp(world.clock);
+        assert_int_equal(world_send(&world, world.doctor, &order, "回复", "d-1", &message), ERR_OK);
+        world_sweep_all(&world);
+        size_t count, newer = 0;
+        const struct message *messages = world_messages(&world, order.chat_id, &count);
+        for (size_t i = 0; i < count; i++) {
+            newer += messages[i].rev > rev;
+        }
+        assert_int_equal(told_by_resume(world.user, rev, "message.created", ""), newer);
+        world_close(&world);
+    }
+    fail_msg("the call never succeeded");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(a_write_that_becomes_visible_late_is_found),
+        TEST(a_chats_messages_are_replayed_by_seq_whatever_their_stamps),
+        TEST(a_check_says_who_has_news),
+        TEST(a_retraction_that_was_cut_short_is_told_when_it_is_repeated),
+        TEST(what_is_finished_for_a_dead_process_is_replayed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
