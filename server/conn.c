@@ -14,9 +14,14 @@
 
 #include "protocol/memory.h"
 #include "server/clock.h"
+#include "server/config.h"
 
 #define CONN_MAGIC 0x636f6e6eu /* "conn" */
 #define SLOTS_MIN 64
+
+#define MS_PER_SECOND INT64_C(1000)
+#define LINGER_SECONDS 15 /* for a peer that must first read what the kernel holds for it */
+#define PONG_SECONDS 8
 
 struct slot {
     struct conn *conn; /* NULL: free */
@@ -35,6 +40,21 @@ struct conns {
     uint32_t first_free; /* slot + 1; 0: none */
     struct timer_list timers[TIMER_COUNT];
 };
+
+void conn_intervals(const struct settings *settings, int64_t out_ms[TIMER_COUNT])
+{
+    int64_t pong_seconds =
+        settings->ping_seconds < PONG_SECONDS ? settings->ping_seconds : PONG_SECONDS;
+    const int64_t intervals_ms[TIMER_COUNT] = {
+        [TIMER_IDLE] = settings->keep_alive_seconds * MS_PER_SECOND,
+        [TIMER_REQUEST] = settings->request_seconds * MS_PER_SECOND,
+        [TIMER_LINGER] = LINGER_SECONDS * MS_PER_SECOND,
+        [TIMER_CONNECT] = settings->connect_seconds * MS_PER_SECOND,
+        [TIMER_PING] = settings->ping_seconds * MS_PER_SECOND,
+        [TIMER_PONG] = pong_seconds * MS_PER_SECOND,
+    };
+    memcpy(out_ms, intervals_ms, sizeof intervals_ms);
+}
 
 /* ---- Slots -------------------------------------------------------------------------------- */
 

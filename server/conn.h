@@ -35,6 +35,7 @@ enum conn_timer {
     TIMER_LINGER,  /* HTTP_DISCARDING, WS_CLOSING */
     TIMER_CONNECT, /* WS_NEW: connect_seconds */
     TIMER_PING,    /* signed in: ping_seconds */
+    TIMER_PONG,    /* the last ping that may stay unanswered is out: PONG_SECONDS */
     TIMER_COUNT
 };
 
@@ -96,6 +97,11 @@ struct conn {
 };
 
 struct conns;
+struct settings;
+
+/* The interval of each kind of timer. A peer that went away without a word is gone within a minute
+ * at the default ping_seconds: two pings, and PONG_SECONDS for the answer. */
+void conn_intervals(const struct settings *settings, int64_t out_ms[TIMER_COUNT]);
 
 /* Room for `max` connections; `interval_ms` for each kind of timer. Caller owns. */
 struct conns *conns_new(size_t max, const int64_t interval_ms[TIMER_COUNT]);

@@ -403,6 +403,15 @@ static enum err run_repair(struct job *job)
     return ERR_OK;
 }
 
+static enum err run_check(struct job *job)
+{
+    struct call *call = &job->call;
+    bool *has_news = arena_array(call->arena, job->asked.count, sizeof *has_news);
+    int64_t from = replay_start(store_of_session(call->store), job->cursor_rev);
+    job->has_news = has_news;
+    return replay_find_news(call, job->who.account.role, job->asked, from, has_news);
+}
+
 /* The sweeper's half in the SLOW lane: asks payment providers, and goes on in the WRITE lane with
  * what they said, or with nothing if the store failed: there it will say so again. */
 static enum err ask_before_sweep(struct job *job)
@@ -485,6 +494,9 @@ enum err dispatch_run(struct job *job)
         break;
     case JOB_REPAIR:
         err = run_repair(job);
+        break;
+    case JOB_CHECK:
+        err = run_check(job);
         break;
     case JOB_DUTY:
         return dispatch_duty(job);

@@ -6,8 +6,10 @@
  *  - It is known to be down. When it is back, each account held here is *repaired*: its sockets
  *    hold what is live, a JOB_REPAIR reads from the store what came since a while before the
  *    loss, that is told, and then what was held.
- *  - It loses an event silently. So every account is looked up in the store in turns, each within
- *    CHECK_MS, and what was not told yet is told then.
+ *  - It loses an event silently. So there are *rounds*, one each bus_check_seconds: for some hundred accounts
+ *    at a time a JOB_CHECK asks the store whether anything of theirs has changed since it was last
+ *    asked. Those of whom it has are repaired, without holding what is live. One check is under way
+ *    at a time, so that a round of any size leaves the workers to others.
  *
  * Either look goes further back than need be, since clocks differ and a loss is noticed late; what
  * was told before is recognised by its text (told.c). A local bus loses nothing: no looks there. */
@@ -22,10 +24,11 @@
 #include "server/ws.h"
 
 #define REPAIRS_AT_ONCE 8
-#define CHECK_MS 20000
+#define CHECK_ACCOUNTS 256           /* of one JOB_CHECK */
 #define NOTICE_REV INT64_C(15000000) /* a loss of the bus is noticed within 15 s */
 #define SKEW_REV INT64_C(2000000)    /* how far clocks of nodes may differ */
 #define QUEUE_MIN 64
+#define MS_PER_SECOND INT64_C(1000)
 
 struct fanout {
     struct loop *loop;
@@ -37,12 +40,22 @@ struct fanout {
     struct account *queue; /* owned */
     size_t queue_size, queue_start, queue_count;
     size_t at_once;
-    int64_t next_check_ms; /* monotonic */
+    /* Accounts whose turn in this round is still to come, taken from the end. */
+    struct account *round; /* owned */
+    size_t round_size, round_count;
+    size_t taken;          /* by the check under way; 0: there is none */
+    int64_t taken_rev;     /* when that was submitted: nothing older is unseen after it */
+    int64_t next_round_ms; /* monotonic */
 };
 
 static int64_t rev_now(const struct fanout *fanout)
 {
     return clock_now(fanout->loop->clock).ms * 1000;
+}
+
+static int64_t round_ms(const struct loop *loop)
+{
+    return loop->settings->bus_check_seconds * MS_PER_SECOND;
 }
 
 struct fanout *fanout_new(struct loop *loop)
@@ -53,7 +66,7 @@ struct fanout *fanout_new(struct loop *loop)
         (struct fanout){.loop = loop,
                         .newest_rev = clock_stamp(loop->clock), /* greater than all in the store */
                         .is_alone = strncmp(loop->settings->bus, local, sizeof local - 1) == 0,
-                        .next_check_ms = clock_monotonic_ms() + CHECK_MS};
+                        .next_round_ms = clock_monotonic_ms() + round_ms(loop)};
     fanout->is_down = !fanout->is_alone; /* until it is heard of */
     fanout->down_rev = rev_now(fanout) - SKEW_REV;
     return fanout;
@@ -63,6 +76,7 @@ void fanout_free(struct fanout *fanout)
 {
     if (fanout != NULL) {
         free(fanout->queue);
+        free(fanout->round);
         free(fanout);
     }
 }
@@ -240,6 +254,22 @@ static void release(struct conn *conn)
     }
 }
 
+/* What has no stamp comes last (chat.updated), and is told only where something was missed. */
+static void tell_missed(struct fanout *fanout, struct account account, struct emission *first)
+{
+    bool is_missed = false;
+    for (struct emission *at = first; at != NULL; at = at->next) {
+        struct session *session = sessions_find(fanout->loop->sessions, account);
+        if (session == NULL) {
+            return;
+        }
+        if (at->rev == 0 ? is_missed : !told_has(&session->told, at->frame)) {
+            is_missed = true;
+            tell(fanout, session, at->frame, at->rev, nobody);
+        }
+    }
+}
+
 void fanout_repaired(struct fanout *fanout, struct job *job)
 {
     ASSERT_LOOP(fanout->loop);
@@ -258,34 +288,136 @@ void fanout_repaired(struct fanout *fanout, struct job *job)
     if (!session->is_repair_queued) { /* else the bus was away again: go on holding */
         each_socket(fanout, account, stop_holding);
     }
-    for (struct emission *at = job->replay; at != NULL; at = at->next) {
-        session = sessions_find(fanout->loop->sessions, account);
-        if (session != NULL && !told_has(&session->told, at->frame)) {
-            tell(fanout, session, at->frame, at->rev, nobody);
-        }
-    }
+    tell_missed(fanout, account, job->replay);
     each_socket(fanout, account, release);
     repairs_go_on(fanout);
 }
 
-static void check_session(void *data, struct session *session)
+/* ---- Rounds --------------------------------------------------------------------------------- */
+
+static void round_add(struct fanout *fanout, struct account account)
 {
-    repair_later(data, session, session->checked_rev);
+    if (fanout->round_count == fanout->round_size) {
+        fanout->round_size = fanout->round_size == 0 ? QUEUE_MIN : fanout->round_size * 2;
+        fanout->round = memory_resize(fanout->round, fanout->round_size * sizeof *fanout->round);
+    }
+    fanout->round[fanout->round_count++] = account;
+}
+
+static void round_add_user(void *data, struct session *session)
+{
+    if (session->account.role == ROLE_USER) {
+        round_add(data, session->account);
+    }
+}
+
+static void round_add_doctor(void *data, struct session *session)
+{
+    if (session->account.role == ROLE_DOCTOR) {
+        round_add(data, session->account);
+    }
+}
+
+/* The job of the round's next accounts; NULL: those that were left have gone, or are about to be
+ * repaired, which is more than a look. */
+static struct job *make_check(struct fanout *fanout)
+{
+    struct job *job = job_new(fanout->loop->jobs, JOB_CHECK);
+    struct oid *ids = arena_array(job->arena, CHECK_ACCOUNTS, sizeof *ids);
+    enum role role = fanout->round[fanout->round_count - 1].role;
+    size_t count = 0;
+    job->lane = LANE_READ;
+    job->who.account.role = role;
+    job->cursor_rev = INT64_MAX;
+    for (size_t i = fanout->round_count;
+         i-- > 0 && count < CHECK_ACCOUNTS && fanout->round[i].role == role;) {
+        struct session *session = sessions_find(fanout->loop->sessions, fanout->round[i]);
+        if (session != NULL && !session->is_repair_queued) {
+            ids[count++] = session->account.id;
+            job->cursor_rev =
+                session->checked_rev < job->cursor_rev ? session->checked_rev : job->cursor_rev;
+        }
+        fanout->taken++;
+    }
+    job->asked = (struct oid_list){ids, count};
+    return job;
+}
+
+static void round_goes_on(struct fanout *fanout)
+{
+    struct loop *loop = fanout->loop;
+    while (fanout->taken == 0 && fanout->round_count > 0 && !fanout->is_down) {
+        struct job *job = make_check(fanout);
+        fanout->taken_rev = rev_now(fanout) - SKEW_REV;
+        bool is_empty = job->asked.count == 0;
+        if (!is_empty && jobs_submit(loop->jobs, job) == ERR_OK) {
+            return;
+        }
+        job_free(loop->jobs, job);
+        size_t taken = fanout->taken;
+        fanout->taken = 0;
+        if (!is_empty) {
+            return; /* the lane is full: with the next tick */
+        }
+        fanout->round_count -= taken;
+    }
+}
+
+static void follow_check(struct fanout *fanout, const struct job *job)
+{
+    for (size_t i = 0; i < job->asked.count; i++) {
+        struct account account = {job->who.account.role, job->asked.items[i]};
+        struct session *session = sessions_find(fanout->loop->sessions, account);
+        if (session == NULL) {
+            continue;
+        }
+        if (job->has_news[i]) {
+            repair_later(fanout, session, session->checked_rev);
+        } else if (session->checked_rev < fanout->taken_rev) {
+            session->checked_rev = fanout->taken_rev;
+        }
+    }
+}
+
+void fanout_checked(struct fanout *fanout, struct job *job)
+{
+    ASSERT_LOOP(fanout->loop);
+    size_t taken = fanout->taken;
+    fanout->taken = 0;
+    if (fanout->is_down) {
+        return; /* when it is back, all are repaired from before the loss */
+    }
+    if (job->err != ERR_OK) {
+        return; /* the same again with the next tick */
+    }
+    fanout->round_count -= taken;
+    follow_check(fanout, job);
+    repairs_go_on(fanout);
+    round_goes_on(fanout);
+}
+
+static void round_begin_if_due(struct fanout *fanout)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (fanout->is_alone || fanout->is_down || fanout->round_count > 0 ||
+        now_ms < fanout->next_round_ms) {
+        return;
+    }
+    fanout->next_round_ms = now_ms + round_ms(fanout->loop);
+    sessions_each(fanout->loop->sessions, round_add_user, fanout);
+    sessions_each(fanout->loop->sessions, round_add_doctor, fanout);
 }
 
 void fanout_tick(struct fanout *fanout)
 {
     struct loop *loop = fanout->loop;
     ASSERT_LOOP(loop);
-    int64_t now_ms = clock_monotonic_ms();
     if (jobs_pending(loop->jobs) == 0) {
         /* Every stamp there is has been told: a quiet night makes no cursor old. */
         fanout->newest_rev = clock_stamp(loop->clock);
     }
-    if (!fanout->is_alone && !fanout->is_down && now_ms >= fanout->next_check_ms) {
-        fanout->next_check_ms = now_ms + CHECK_MS;
-        sessions_each(loop->sessions, check_session, fanout);
-    }
+    round_begin_if_due(fanout);
+    round_goes_on(fanout);
     repairs_go_on(fanout);
 }
 

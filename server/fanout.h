@@ -33,8 +33,9 @@ void fanout_session_began(struct fanout *fanout, struct session *session);
  * that again. */
 void fanout_resumed(struct fanout *fanout, struct session *session, const struct job *job);
 
-/* A worker has handed back a JOB_REPAIR. */
+/* A worker has handed back a JOB_REPAIR, a JOB_CHECK. */
 void fanout_repaired(struct fanout *fanout, struct job *job);
+void fanout_checked(struct fanout *fanout, struct job *job);
 
 /* Once a second. */
 void fanout_tick(struct fanout *fanout);

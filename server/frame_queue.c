@@ -56,6 +56,17 @@ void frame_queue_append(struct frame_queue *queue, struct frame_queue *more)
     *more = (struct frame_queue){.bytes = 0};
 }
 
+void frame_queue_drop_told(struct frame_queue *queue, const struct told *told)
+{
+    struct frame_queue kept = {.bytes = 0};
+    for (; queue->first != NULL; frame_queue_pop(queue)) {
+        if (!told_has(told, queue->first->frame)) {
+            frame_queue_push(&kept, queue->first->frame);
+        }
+    }
+    *queue = kept;
+}
+
 void frame_queue_clear(struct frame_queue *queue)
 {
     while (queue->first != NULL) {

@@ -2,7 +2,7 @@
 #ifndef CONSULTD_SERVER_FRAME_QUEUE_H
 #define CONSULTD_SERVER_FRAME_QUEUE_H
 
-#include "server/frame.h"
+#include "server/told.h"
 
 struct queued_frame;
 
@@ -20,6 +20,8 @@ struct frame *frame_queue_first(const struct frame_queue *queue);
 void frame_queue_pop(struct frame_queue *queue);
 /* Puts all of `more` behind `queue`, and empties it. */
 void frame_queue_append(struct frame_queue *queue, struct frame_queue *more);
+/* Drops those that were told already. */
+void frame_queue_drop_told(struct frame_queue *queue, const struct told *told);
 /* Drops all. */
 void frame_queue_clear(struct frame_queue *queue);
 

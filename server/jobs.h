@@ -27,6 +27,7 @@ enum job_kind {
     JOB_FRAME,  /* a text frame of a socket */
     JOB_RESUME, /* replay for a socket that is signed in and subscribed */
     JOB_REPAIR, /* the same for an account whose bus lost time: items since `cursor_rev` */
+    JOB_CHECK,  /* which of the accounts `asked` have anything new since `cursor_rev` */
     JOB_DUTY    /* the server's own work: see enum duty */
 };
 
@@ -58,7 +59,8 @@ struct job {
     struct caller who;      /* of a socket that is signed in */
     const char *cursor;     /* JOB_RESUME: arena; NULL none */
     const char *id_json;    /* JOB_RESUME: arena; the connect call's id, NULL none */
-    int64_t cursor_rev;     /* JOB_REPAIR */
+    int64_t cursor_rev;     /* JOB_REPAIR, JOB_CHECK */
+    struct oid_list asked;  /* JOB_CHECK: arena; accounts, all of the role of `who` */
     int64_t fanned_out_rev; /* JOB_RESUME: the newest stamp the loop had fanned out */
     bool wants_known;       /* JOB_RESUME: fill `known`, the bus may lose events */
     /* Between. */
@@ -76,6 +78,7 @@ struct job {
     int close_code;
     struct emission *replay; /* JOB_RESUME, JOB_REPAIR: frames for this socket or account */
     struct emission *known;  /* JOB_RESUME: what a client that reloads its lists will find */
+    const bool *has_news;    /* JOB_CHECK: arena; one for each of `asked` */
 };
 
 struct jobs;

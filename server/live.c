@@ -6,8 +6,8 @@
  *          --it is back--> answer, replay, synced, what was held --> WS_LIVE
  *
  * The socket is registered and subscribed before what it missed is read, so there is no hole
- * between; what is both read and held is told twice, and the client drops it. A bus that is down
- * keeps nobody waiting: when it is back, fanout.c repairs what was missed. */
+ * between; what is both read and held is told once. A bus that is down keeps nobody waiting: when
+ * it is back, fanout.c repairs what was missed. */
 #include "server/live.h"
 
 #include <string.h>
@@ -116,12 +116,17 @@ static void resumed(struct conn *conn, struct job *job)
     for (struct emission *at = job->replay; at != NULL; at = at->next) {
         conn->socket.asked_bytes += frame_length(at->frame);
     }
+    struct told told = {.count = 0};
     for (struct emission *at = job->replay; at != NULL; at = at->next) {
+        told_note(&told, at->frame, 0);
         ws_tell(conn, at->frame, WS_DURABLE);
     }
+    /* What was both read and held would come again, behind newer ones. */
     if (conn->state == WS_LIVE) {
+        frame_queue_drop_told(&conn->socket.held, &told);
         ws_release_held(conn);
     }
+    told_free(&told);
 }
 
 static void follow_verdict(struct conn *conn, struct job *job)

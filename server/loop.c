@@ -45,8 +45,7 @@
 #define WRITE_BYTES (4 * 1024 * 1024) /* more than any frame: it is written whole */
 #define IDLE_TURNS_MAX 50             /* of the poll loop, without anything done */
 #define NAP_NS 1000000                /* of a loop that spins */
-#define LINGER_SECONDS 15 /* for a peer that must first read what the kernel holds for it */
-#define LEAVE_MS 2000     /* for close frames to be answered */
+#define LEAVE_MS 2000                 /* for close frames to be answered */
 #define MS_PER_SECOND 1000
 #define EXIT_TROUBLE 1
 
@@ -98,6 +97,9 @@ static void finish(struct loop *loop, struct job *job)
         break;
     case JOB_REPAIR:
         fanout_repaired(loop->fanout, job);
+        break;
+    case JOB_CHECK:
+        fanout_checked(loop->fanout, job);
         break;
     case JOB_DUTY:
         finish_duty(loop, conn, job);
@@ -516,13 +518,8 @@ static void add_document(struct page *page, const char *path, void (*write)(stru
 static void make_parts(struct loop *loop, const struct loop_settings *given)
 {
     const struct settings *settings = given->settings;
-    const int64_t intervals[TIMER_COUNT] = {
-        [TIMER_IDLE] = settings->keep_alive_seconds * MS_PER_SECOND,
-        [TIMER_REQUEST] = settings->request_seconds * MS_PER_SECOND,
-        [TIMER_LINGER] = LINGER_SECONDS * MS_PER_SECOND,
-        [TIMER_CONNECT] = settings->connect_seconds * MS_PER_SECOND,
-        [TIMER_PING] = settings->ping_seconds * MS_PER_SECOND,
-    };
+    int64_t intervals[TIMER_COUNT];
+    conn_intervals(settings, intervals);
     loop->thread = pthread_self();
     loop->settings = settings;
     loop->store = given->store;

@@ -291,13 +291,14 @@ static void ping(struct conn *conn)
     }
     socket->pings_unanswered++;
     socket->ping_is_due = true;
-    conn_arm(conn->loop->conns, conn, TIMER_PING);
+    bool is_last = socket->pings_unanswered >= PINGS_UNANSWERED_MAX;
+    conn_arm(conn->loop->conns, conn, is_last ? TIMER_PONG : TIMER_PING);
     lws_callback_on_writable(conn->wsi);
 }
 
 void ws_expired(struct conn *conn, enum conn_timer timer)
 {
-    if (timer == TIMER_PING) {
+    if (timer == TIMER_PING || timer == TIMER_PONG) {
         ping(conn);
     } else if (timer == TIMER_CONNECT) {
         ws_close(conn, CLOSE_NO_CONNECT);

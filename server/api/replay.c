@@ -7,6 +7,7 @@
 #include "server/api/replay.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/api/chats.h"
 #include "server/api/emit.h"
@@ -18,6 +19,8 @@
 /* One thing to tell. */
 struct item {
     int64_t rev;
+    int64_t order;                 /* what comes first has the smaller one, or */
+    size_t place;                  /* where that is equal, this */
     const struct message *message; /* or */
     const struct consultation *consultation;
 };
@@ -36,7 +39,43 @@ int64_t replay_start(const struct store *store, int64_t rev)
 static int compare_items(const void *a, const void *b)
 {
     const struct item *left = a, *right = b;
-    return (left->rev > right->rev) - (left->rev < right->rev);
+    if (left->order != right->order) {
+        return left->order > right->order ? 1 : -1;
+    }
+    return (left->place > right->place) - (left->place < right->place);
+}
+
+/* By what is told of them, by chat, by seq. */
+static int compare_messages(const void *a, const void *b)
+{
+    const struct message *left = ((const struct item *)a)->message;
+    const struct message *right = ((const struct item *)b)->message;
+    if (left->is_retract != right->is_retract) {
+        return left->is_retract ? 1 : -1;
+    }
+    int by_chat = memcmp(left->chat_id.bytes, right->chat_id.bytes, sizeof left->chat_id.bytes);
+    if (by_chat != 0) {
+        return by_chat;
+    }
+    return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+/* Stamps of several nodes or writers may not be in the order of the seqs that their messages took:
+ * of a chat's new messages none comes before one with a smaller seq. */
+static void keep_seqs_in_order(struct item *items, size_t count)
+{
+    if (count > 1) {
+        qsort(items, count, sizeof *items, compare_messages);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = items[i].message;
+        const struct message *before = i > 0 ? items[i - 1].message : NULL;
+        bool goes_on =
+            before != NULL && !message->is_retract && oid_equal(before->chat_id, message->chat_id);
+        items[i].place = i;
+        items[i].order =
+            goes_on && items[i - 1].order > items[i].rev ? items[i - 1].order : items[i].rev;
+    }
 }
 
 static enum err read_chats(struct call *call, struct account account, int64_t rev, int64_t limit,
@@ -80,20 +119,23 @@ static enum err read_consultations(struct call *call, struct account account, in
     return store_find(call->store, call->arena, COLLECTION_CONSULTATIONS, &query, out);
 }
 
-/* Puts messages and orders into one list by their stamps. */
+/* Puts messages and orders into one list by their stamps, and a chat's messages by seq. */
 static void merge(struct call *call, struct account account, struct missed *missed)
 {
     size_t most = missed->messages.count + missed->consultations.count;
     missed->items = arena_array(call->arena, most, sizeof *missed->items);
     const struct message *messages = missed->messages.items;
     for (size_t i = 0; i < missed->messages.count; i++) {
-        missed->items[missed->count++] = (struct item){messages[i].rev, &messages[i], NULL};
+        missed->items[missed->count++] =
+            (struct item){.rev = messages[i].rev, .message = &messages[i]};
     }
+    keep_seqs_in_order(missed->items, missed->count);
     const struct consultation *orders = missed->consultations.items;
     for (size_t i = 0; i < missed->consultations.count; i++) {
         /* A doctor is not told of orders that were never paid, see emit_consultation. */
         if (account.role == ROLE_USER || orders[i].paid_at.ms != 0) {
-            missed->items[missed->count++] = (struct item){orders[i].rev, NULL, &orders[i]};
+            missed->items[missed->count++] = (struct item){
+                .rev = orders[i].rev, .order = orders[i].rev, .consultation = &orders[i]};
         }
     }
     if (missed->count > 1) {
@@ -122,7 +164,7 @@ static void encode(struct call *call, struct account account, const struct misse
                 ? message_frame(call->store_id, item->message, side)
                 : consultation_frame(call->settings, call->store_id, item->consultation);
         tail = append(call, tail, account, frame, item->rev);
-        out->newest = item->rev;
+        out->newest = item->rev > out->newest ? item->rev : out->newest;
     }
     const struct chat *chats = missed->chats.items;
     for (size_t i = 0; i < missed->chats.count; i++) {
@@ -152,5 +194,49 @@ enum err replay_since(struct call *call, struct account account, int64_t rev, in
         return ERR_OK;
     }
     encode(call, account, &missed, out);
+    return ERR_OK;
+}
+
+/* ---- Of many accounts at once ---------------------------------------------------------------- */
+
+static void note_news(struct oid_list ids, struct oid id, bool *has_news)
+{
+    for (size_t i = 0; i < ids.count; i++) {
+        has_news[i] = has_news[i] || oid_equal(ids.items[i], id);
+    }
+}
+
+/* The changed records of a collection whose account is one of `ids`. */
+static enum err read_changed(struct call *call, enum collection collection,
+                             struct condition is_theirs, struct condition is_new,
+                             struct object_list *out)
+{
+    struct condition conditions[] = {is_theirs, is_new};
+    struct query query = {.conditions = conditions, .condition_count = 2};
+    return store_find(call->store, call->arena, collection, &query, out);
+}
+
+enum err replay_find_news(struct call *call, enum role role, struct oid_list ids, int64_t rev,
+                          bool *has_news)
+{
+    bool is_user = role == ROLE_USER;
+    struct object_list chats, orders;
+    memset(has_news, 0, ids.count * sizeof *has_news);
+    TRY(read_changed(call, COLLECTION_CHATS,
+                     is_user ? WHERE_ONE_OF_IDS(chat, user_id, ids)
+                             : WHERE_ONE_OF_IDS(chat, doctor_id, ids),
+                     WHERE(chat, rev, ABOVE, rev), &chats));
+    TRY(read_changed(call, COLLECTION_CONSULTATIONS,
+                     is_user ? WHERE_ONE_OF_IDS(consultation, user_id, ids)
+                             : WHERE_ONE_OF_IDS(consultation, doctor_id, ids),
+                     WHERE(consultation, rev, ABOVE, rev), &orders));
+    const struct chat *chat = chats.items;
+    for (size_t i = 0; i < chats.count; i++) {
+        note_news(ids, is_user ? chat[i].user_id : chat[i].doctor_id, has_news);
+    }
+    const struct consultation *order = orders.items;
+    for (size_t i = 0; i < orders.count; i++) {
+        note_news(ids, is_user ? order[i].user_id : order[i].doctor_id, has_news);
+    }
     return ERR_OK;
 }

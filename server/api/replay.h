@@ -6,7 +6,7 @@
 #include "server/call.h"
 
 struct replay {
-    struct emission *first; /* frames in the order of their stamps, references held */
+    struct emission *first; /* frames by their stamps, in a chat by seq; references held */
     int64_t newest;         /* the greatest stamp among them; 0 if there are none */
     bool is_complete;       /* false: more than `limit` items, and no frames at all */
 };
@@ -15,6 +15,11 @@ struct replay {
  * chat.updated events (without cursor) for the chats that changed. On an error nothing is held. */
 MUST_USE enum err replay_since(struct call *call, struct account account, int64_t rev,
                                int64_t limit, struct replay *out);
+
+/* Which of the accounts `ids`, all of one role, had an order or a chat changed since `rev`:
+ * has_news[i] for ids.items[i]. Two queries for all of them. */
+MUST_USE enum err replay_find_news(struct call *call, enum role role, struct oid_list ids,
+                                   int64_t rev, bool *has_news);
 
 /* How far back a replay must begin for a cursor at `rev`: with a store that does not order its
  * writes, a slow one may become visible after a newer one was seen. */
