@@ -91,6 +91,7 @@ static void add_value(struct strbuf *out, enum kind kind, const void *member)
     case KIND_MESSAGE_TEXT:
         add_message_text(out, member);
         break;
+    case KIND_MAYBE:
     case KIND_OBJECT:
     case KIND_OBJECT_LIST:
         break;

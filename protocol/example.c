@@ -47,6 +47,7 @@ static const char *derived(const struct field *field)
     static const char *const by_kind[] = {
         [KIND_OID] = "\"5b1cbbcfe3d2c87d31bac936\"",
         [KIND_BOOL] = "false",
+        [KIND_MAYBE] = "true",
         [KIND_TIME] = "\"2018-06-10T10:44:51.958Z\"",
         [KIND_TEXT_LIST] = NULL,
         [KIND_OBJECT_LIST] = NULL,

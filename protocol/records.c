@@ -153,6 +153,8 @@ static const struct field chat_fields[] = {
     FIELD(chat, read_seq, "readSeq", REQUIRED | VIEW, 0, 0, "本方已读到的序号"),
     FIELD(chat, peer_read_seq, "peerReadSeq", REQUIRED | VIEW, 0, 0, "对方已读到的序号"),
     FIELD(chat, consultation_id, "consultationId", VIEW, 0, 0, "未结束的订单id"),
+    FIELD(chat, online, "online", VIEW, 0, 0, "对方是否在线；仅 8.3，不能得知时没有"),
+    FIELD(chat, last_seen, "lastSeen", VIEW, 0, 0, "对方最后在线的时间；在线或从未在线时没有"),
 };
 const struct shape chat_shape = SHAPE(chat, chat_fields);
 
@@ -393,6 +395,16 @@ static const struct field typing_fields[] = {
     FIELD_CHOICE(typing, side, "side", REQUIRED, "user|doctor", "哪一方"),
 };
 const struct shape typing_shape = SHAPE(typing, typing_fields);
+
+static const struct field presence_fields[] = {
+    FIELD(presence, chat_id, "chatId", ALWAYS, 0, 0, "聊天id"),
+    FIELD_CHOICE(presence, side, "side", REQUIRED, "user|doctor", "哪一方"),
+    FIELD(presence, user_id, "userId", 0, 0, 0, "用户id，side 为 user 时"),
+    FIELD(presence, doctor_id, "doctorId", 0, 0, 0, "医生id，side 为 doctor 时"),
+    FIELD(presence, online, "online", 0, 0, 0, "是否在线"),
+    FIELD(presence, last_seen, "lastSeen", 0, 0, 0, "最后在线的时间，在线时没有"),
+};
+const struct shape presence_shape = SHAPE(presence, presence_fields);
 
 static const struct field connected_fields[] = {
     FIELD(connected, user_id, "userId", 0, 0, 0, "用户id"),

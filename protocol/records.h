@@ -145,6 +145,9 @@ struct chat {
     int64_t read_seq;           /* what this side has read */
     int64_t peer_read_seq;      /* what the other side has read */
     struct oid consultation_id; /* the open order, for this side's app */
+    /* 8.3: of the other side, where it is a person and that is known. */
+    struct maybe online;
+    struct timestamp last_seen; /* none while online, and of who never was */
 };
 
 struct message {
@@ -342,6 +345,14 @@ struct typing { /* ＋ typing */
     const char *side;
 };
 
+struct presence { /* ＋ presence: of the other side of a chat */
+    struct oid chat_id;
+    const char *side;
+    struct oid user_id, doctor_id; /* whose; the other one is none */
+    bool online;
+    struct timestamp last_seen; /* none while online */
+};
+
 struct connected { /* ＋ answer to connect */
     struct oid user_id, doctor_id;
     const char *cursor;
@@ -371,6 +382,7 @@ extern const struct shape user_session_shape;
 extern const struct shape doctor_session_shape;
 extern const struct shape read_receipt_shape;
 extern const struct shape typing_shape;
+extern const struct shape presence_shape;
 extern const struct shape connected_shape;
 extern const struct shape service_key_shape;
 extern const struct shape treatment_shape;

@@ -51,6 +51,8 @@ bool field_is_absent(const struct field *field, const void *record)
         return ((const struct oid_list *)member)->count == 0;
     case KIND_MESSAGE_TEXT:
         return message_text_is_absent(member);
+    case KIND_MAYBE:
+        return !((const struct maybe *)member)->is_known;
     case KIND_OBJECT:
         return pointer_is_null(member);
     case KIND_OBJECT_LIST:

@@ -9,7 +9,8 @@
  *     FIELD(patient, name, "name", REQUIRED, 1, 64, "姓名")
  *
  * Absent values: an all-zero oid, a NULL text, NUMBER_ABSENT, a zero timestamp, a NULL object.
- * A bool has no absent value: what was not sent is false. A list that was not sent is empty. */
+ * A bool has no absent value: what was not sent is false; a view that may be unknown is a maybe.
+ * A list that was not sent is empty. */
 #ifndef CONSULTD_PROTOCOL_SHAPE_H
 #define CONSULTD_PROTOCOL_SHAPE_H
 
@@ -50,6 +51,12 @@ struct message_text {
     struct notice_part user;
 };
 
+/* A bool of a view that may be unknown. Zeroed: it is. */
+struct maybe {
+    bool is_known;
+    bool is_true;
+};
+
 enum kind {
     KIND_OID,
     KIND_TEXT,
@@ -59,6 +66,7 @@ enum kind {
     KIND_TEXT_LIST,
     KIND_OID_LIST,
     KIND_MESSAGE_TEXT,
+    KIND_MAYBE,      /* written to clients only */
     KIND_OBJECT,     /* const struct X *; `sub` is its shape; never stored */
     KIND_OBJECT_LIST /* struct object_list; `sub` is the items' shape; never stored */
 };
@@ -117,7 +125,8 @@ struct shape {
     _Generic(((struct type *)0)->member, struct oid: KIND_OID, const char *: KIND_TEXT,            \
              int64_t: KIND_NUMBER, bool: KIND_BOOL, struct timestamp: KIND_TIME,                   \
              struct text_list: KIND_TEXT_LIST, struct oid_list: KIND_OID_LIST,                     \
-             struct message_text: KIND_MESSAGE_TEXT, struct object_list: KIND_OBJECT_LIST)
+             struct message_text: KIND_MESSAGE_TEXT, struct maybe: KIND_MAYBE,                     \
+             struct object_list: KIND_OBJECT_LIST)
 
 /* One row of a shape. FIELD is the usual one, the others name what is special about theirs. */
 #define FIELD_BASE(type, member, wire, kind_, flags_, min_, max_, doc_)                            \

@@ -60,6 +60,12 @@ static void write_bool(struct strbuf *out, const struct field *field, const void
     strbuf_add_text(out, *(const bool *)member ? "true" : "false");
 }
 
+static void write_maybe(struct strbuf *out, const struct field *field, const void *member)
+{
+    (void)field;
+    strbuf_add_text(out, ((const struct maybe *)member)->is_true ? "true" : "false");
+}
+
 static void write_time(struct strbuf *out, const struct field *field, const void *member)
 {
     (void)field;
@@ -148,11 +154,17 @@ static const struct {
     void (*write)(struct strbuf *out, const struct field *field, const void *member);
     const char *absent;
 } writers[] = {
-    [KIND_OID] = {write_oid, "null"},         [KIND_TEXT] = {write_text, "\"\""},
-    [KIND_NUMBER] = {write_number, NULL},     [KIND_BOOL] = {write_bool, NULL},
-    [KIND_TIME] = {write_time, "null"},       [KIND_TEXT_LIST] = {write_text_list, "[]"},
-    [KIND_OID_LIST] = {write_oid_list, "[]"}, [KIND_MESSAGE_TEXT] = {write_message_text, "\"\""},
-    [KIND_OBJECT] = {write_object, NULL},     [KIND_OBJECT_LIST] = {write_object_list, "[]"},
+    [KIND_OID] = {write_oid, "null"},
+    [KIND_TEXT] = {write_text, "\"\""},
+    [KIND_NUMBER] = {write_number, NULL},
+    [KIND_BOOL] = {write_bool, NULL},
+    [KIND_TIME] = {write_time, "null"},
+    [KIND_TEXT_LIST] = {write_text_list, "[]"},
+    [KIND_OID_LIST] = {write_oid_list, "[]"},
+    [KIND_MESSAGE_TEXT] = {write_message_text, "\"\""},
+    [KIND_MAYBE] = {write_maybe, NULL},
+    [KIND_OBJECT] = {write_object, NULL},
+    [KIND_OBJECT_LIST] = {write_object_list, "[]"},
 };
 
 static void write_field(struct strbuf *out, const struct field *field, const char *name,

@@ -69,6 +69,7 @@ static bool is_required(const struct field *field, struct view view)
     case KIND_BOOL:
         return (field->flags & OMIT_FALSE) == 0;
     case KIND_NUMBER:
+    case KIND_MAYBE:
     case KIND_OBJECT:
         return false; /* left out when absent, ALWAYS or not */
     default:
@@ -115,6 +116,13 @@ static void open_bool(struct strbuf *out, const struct field *field, struct view
     if (is_left_out) {
         add_limit(out, "maxLength", 0);
     }
+}
+
+static void open_maybe(struct strbuf *out, const struct field *field, struct view view)
+{
+    (void)field;
+    (void)view;
+    open_type(out, "boolean", false, false);
 }
 
 /* The digits of the numbers from min (0 or more) to max: exact up to 9 and up to a power of ten,
@@ -369,11 +377,12 @@ static void open_list(struct strbuf *out, const struct field *field, struct view
 }
 
 static void (*const openers[])(struct strbuf *out, const struct field *field, struct view view) = {
-    [KIND_OID] = open_oid,       [KIND_TEXT] = open_text,
-    [KIND_NUMBER] = open_number, [KIND_BOOL] = open_bool,
-    [KIND_TIME] = open_time,     [KIND_TEXT_LIST] = open_list,
-    [KIND_OID_LIST] = open_list, [KIND_MESSAGE_TEXT] = open_message_text,
-    [KIND_OBJECT] = open_sub,    [KIND_OBJECT_LIST] = open_list,
+    [KIND_OID] = open_oid,          [KIND_TEXT] = open_text,
+    [KIND_NUMBER] = open_number,    [KIND_BOOL] = open_bool,
+    [KIND_TIME] = open_time,        [KIND_TEXT_LIST] = open_list,
+    [KIND_OID_LIST] = open_list,    [KIND_MESSAGE_TEXT] = open_message_text,
+    [KIND_MAYBE] = open_maybe,      [KIND_OBJECT] = open_sub,
+    [KIND_OBJECT_LIST] = open_list,
 };
 
 static void add_name(struct strbuf *out, const char *name, bool *is_first)

@@ -53,6 +53,7 @@ static const char *const event_summaries[EVENT_COUNT] = {
     [EVENT_CHAT_UPDATED] = "聊天新建、开启、关闭，或最后一条消息被撤回",
     [EVENT_CHAT_READ] = "某一方读到了某个序号",
     [EVENT_TYPING] = "对方正在输入",
+    [EVENT_PRESENCE] = "对方上线或离线；只告诉可以交流的聊天",
 };
 
 /* ---- Walking all calls --------------------------------------------------------------------- */

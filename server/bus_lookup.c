@@ -6,7 +6,7 @@
  *
  * The thread cannot be stopped while it waits for DNS, and nobody shall wait for it: the struct is
  * held by both sides, and freed by whoever lets go last. The thread writes its fields and then
- * `state` (release); the loop reads `state` (acquire) and then the fields. */
+ * `state` (release); its holder reads `state` (acquire) and then the fields. */
 #include "server/bus_lookup.h"
 
 #include "protocol/memory.h"

@@ -1,4 +1,4 @@
-/* Loop only. The addresses of a host name, without the loop waiting for DNS. */
+/* One thread at a time. The addresses of a host name, without a wait for DNS. */
 #ifndef CONSULTD_SERVER_BUS_LOOKUP_H
 #define CONSULTD_SERVER_BUS_LOOKUP_H
 

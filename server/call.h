@@ -15,6 +15,7 @@
 struct settings;    /* config.h */
 struct clock;       /* clock.h */
 struct attempts;    /* auth.h */
+struct attendance;  /* attendance.h */
 struct audit_chain; /* audit_chain.h */
 struct audit_entry; /* api/audit.h */
 
@@ -33,7 +34,8 @@ struct call {
     const char *store_id; /* of the store, for cursors; set by dispatch.c */
     const struct settings *settings;
     struct clock *clock;
-    struct attempts *attempts; /* failed sign-ins, shared by all workers */
+    struct attempts *attempts;     /* failed sign-ins, shared by all workers */
+    struct attendance *attendance; /* who is online, shared by all workers */
     struct caller who;
     struct timestamp now; /* of this call; the same for all it writes */
     struct fault fault;

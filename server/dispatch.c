@@ -11,6 +11,7 @@
 #include "server/api/emit.h"
 #include "server/api/errands.h"
 #include "server/api/invariants.h"
+#include "server/api/online.h"
 #include "server/api/replay.h"
 #include "server/api/service_keys.h"
 #include "server/api/sweep.h"
@@ -452,6 +453,9 @@ static enum err dispatch_duty(struct job *job)
         break;
     case DUTY_PING:
         err = store_ping(job->call.store);
+        break;
+    case DUTY_PRESENCE:
+        err = online_run(&job->call, job->online);
         break;
     case DUTY_SWEEP:
         if (job->carried == NULL) {

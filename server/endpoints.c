@@ -18,11 +18,17 @@ static const struct {
 };
 
 static const char *const kind_names[] = {
-    [KIND_OID] = "oid",          [KIND_TEXT] = "text",
-    [KIND_NUMBER] = "number",    [KIND_BOOL] = "bool",
-    [KIND_TIME] = "time",        [KIND_TEXT_LIST] = "text list",
-    [KIND_OID_LIST] = "id list", [KIND_MESSAGE_TEXT] = "message text",
-    [KIND_OBJECT] = "object",    [KIND_OBJECT_LIST] = "object list",
+    [KIND_OID] = "oid",
+    [KIND_TEXT] = "text",
+    [KIND_NUMBER] = "number",
+    [KIND_BOOL] = "bool",
+    [KIND_TIME] = "time",
+    [KIND_TEXT_LIST] = "text list",
+    [KIND_OID_LIST] = "id list",
+    [KIND_MESSAGE_TEXT] = "message text",
+    [KIND_MAYBE] = "bool",
+    [KIND_OBJECT] = "object",
+    [KIND_OBJECT_LIST] = "object list",
 };
 
 static const char *const format_names[] = {

@@ -185,6 +185,7 @@ static enum err run_job(struct worker *worker, struct job *job)
                               .settings = settings->settings,
                               .clock = settings->clock,
                               .attempts = settings->attempts,
+                              .attendance = settings->attendance,
                               .chain = worker->chain};
     enum err err = settings->run(job);
     assert(err == ERR_OK || (err == ERR_BUSY && job->lane != worker->lane));

@@ -32,9 +32,10 @@ enum job_kind {
 };
 
 enum duty {
-    DUTY_COUNT, /* the invariants, for a connection; READ */
-    DUTY_PING,  /* whether the store is there; for a connection; READ */
-    DUTY_SWEEP  /* the sweeper: starts in SLOW, where providers are asked, goes on in WRITE */
+    DUTY_COUNT,    /* the invariants, for a connection; READ */
+    DUTY_PING,     /* whether the store is there; for a connection; READ */
+    DUTY_PRESENCE, /* notes who came and left, and tells it; READ */
+    DUTY_SWEEP     /* the sweeper: starts in SLOW, where providers are asked, goes on in WRITE */
 };
 
 /* What a JOB_FRAME tells the loop to do with the connection besides sending the answer. */
@@ -55,14 +56,15 @@ struct job {
     const struct route *route; /* JOB_REST */
     char *body;                /* owned; `length` bytes, may be NULL */
     size_t length;
-    char *token;            /* owned; of the Authorization header, or NULL */
-    struct caller who;      /* of a socket that is signed in */
-    const char *cursor;     /* JOB_RESUME: arena; NULL none */
-    const char *id_json;    /* JOB_RESUME: arena; the connect call's id, NULL none */
-    int64_t cursor_rev;     /* JOB_REPAIR, JOB_CHECK */
-    struct oid_list asked;  /* JOB_CHECK: arena; accounts, all of the role of `who` */
-    int64_t fanned_out_rev; /* JOB_RESUME: the newest stamp the loop had fanned out */
-    bool wants_known;       /* JOB_RESUME: fill `known`, the bus may lose events */
+    char *token;                /* owned; of the Authorization header, or NULL */
+    struct caller who;          /* of a socket that is signed in */
+    const char *cursor;         /* JOB_RESUME: arena; NULL none */
+    const char *id_json;        /* JOB_RESUME: arena; the connect call's id, NULL none */
+    int64_t cursor_rev;         /* JOB_REPAIR, JOB_CHECK */
+    struct oid_list asked;      /* JOB_CHECK: arena; accounts, all of the role of `who` */
+    int64_t fanned_out_rev;     /* JOB_RESUME: the newest stamp the loop had fanned out */
+    struct online_work *online; /* DUTY_PRESENCE: arena; api/online.h */
+    bool wants_known;           /* JOB_RESUME: fill `known`, the bus may lose events */
     /* Between. */
     struct arena *arena; /* owned; lives with the job */
     bool awaits_record;  /* done in another lane; only its notes are still to be written */
@@ -82,6 +84,7 @@ struct job {
 };
 
 struct jobs;
+struct online_work; /* api/online.h */
 struct worker;
 
 /* What the pool needs to know of the program. */
@@ -90,6 +93,7 @@ struct jobs_settings {
     const struct settings *settings;
     struct clock *clock;
     struct attempts *attempts;
+    struct attendance *attendance;
     int readers;          /* threads of LANE_READ, 1 or more */
     int writers;          /* of LANE_WRITE, at most store_writers_max */
     size_t lane_max;      /* jobs waiting per lane; more is ERR_BUSY */

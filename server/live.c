@@ -15,6 +15,7 @@
 #include "server/fanout.h"
 #include "server/log.h"
 #include "server/loop_parts.h"
+#include "server/presence.h"
 #include "server/ws.h"
 
 /* ---- In and out of the session ------------------------------------------------------------- */
@@ -33,6 +34,7 @@ void live_leave(struct conn *conn)
     struct account account = socket->member.session->account;
     if (sessions_leave(loop->sessions, &socket->member)) {
         bus_unsubscribe(loop->bus, account);
+        presence_left(loop->presence, account);
     }
 }
 
@@ -73,6 +75,7 @@ static void sign_in(struct conn *conn, const struct job *connect)
     struct session *session = sessions_join(loop->sessions, account, &socket->member);
     if (session->count == 1) {
         fanout_session_began(loop->fanout, session);
+        presence_came(loop->presence, account);
     }
     if (session->count > (size_t)loop->settings->sockets_per_account) {
         ws_close(conn_of_member(session->oldest), CLOSE_TOO_MANY_SOCKETS);

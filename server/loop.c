@@ -33,6 +33,7 @@
 #include "server/openapi.h"
 #include "server/origins.h"
 #include "server/page.h"
+#include "server/presence.h"
 #include "server/request.h"
 #include "server/ws.h"
 
@@ -56,6 +57,9 @@ static void finish_duty(struct loop *loop, struct conn *conn, struct job *job)
     switch (job->duty) {
     case DUTY_SWEEP:
         loop->is_sweeping = false;
+        break;
+    case DUTY_PRESENCE:
+        presence_finished(loop->presence, job);
         break;
     case DUTY_COUNT:
         metrics_finished(loop, conn, job);
@@ -411,6 +415,7 @@ static void on_tick(lws_sorted_usec_list_t *timer)
     check_timers(loop, now_ms);
     live_check_tokens(loop);
     fanout_tick(loop->fanout);
+    presence_tick(loop->presence);
     sweep_if_due(loop, now_ms);
     stop_go_on(loop);
     lws_sul_schedule(loop->context, 0, &loop->tick, on_tick, LWS_US_PER_SEC);
@@ -532,6 +537,7 @@ static void make_parts(struct loop *loop, const struct loop_settings *given)
     add_document(loop->page, "/openapi.json", openapi_write);
     add_document(loop->page, "/asyncapi.json", asyncapi_write);
     loop->fanout = fanout_new(loop);
+    loop->presence = presence_new(loop);
 }
 
 static enum err start_jobs(struct loop *loop, const struct loop_settings *given)
@@ -542,6 +548,7 @@ static enum err start_jobs(struct loop *loop, const struct loop_settings *given)
         .settings = settings,
         .clock = given->clock,
         .attempts = given->attempts,
+        .attendance = loop->attendance,
         .readers = (int)settings->readers,
         .writers = (int)settings->writers,
         .lane_max = (size_t)settings->lane_max,
@@ -550,6 +557,16 @@ static enum err start_jobs(struct loop *loop, const struct loop_settings *given)
         .wake_data = loop,
     };
     return jobs_start(&jobs_settings, &loop->jobs);
+}
+
+static struct attendance *open_attendance(const struct settings *settings, char why[WHY_BYTES])
+{
+    struct attendance_settings attendance_settings = {
+        .bus = settings->bus,
+        .timeout_seconds = settings->presence_seconds,
+        .connections = (size_t)settings->readers,
+    };
+    return attendance_open(&attendance_settings, why);
 }
 
 static enum err start(struct loop *loop, const struct loop_settings *given, char why[WHY_BYTES])
@@ -565,7 +582,8 @@ static enum err start(struct loop *loop, const struct loop_settings *given, char
     }
     struct bus_hooks hooks = fanout_hooks(loop->fanout);
     loop->bus = bus_open(given->settings->bus, loop->context, loop->inside, &hooks, why);
-    if (loop->bus == NULL) {
+    loop->attendance = loop->bus != NULL ? open_attendance(given->settings, why) : NULL;
+    if (loop->attendance == NULL) {
         close(descriptor);
         return ERR_INTERNAL;
     }
@@ -648,12 +666,14 @@ void loop_free(struct loop *loop)
     bus_close(loop->bus);
     jobs_stop(loop->jobs);
     loop->jobs = NULL;
+    attendance_close(loop->attendance);
     if (loop->context != NULL) {
         lws_sul_schedule(loop->context, 0, &loop->tick, NULL, LWS_SET_TIMER_USEC_CANCEL);
         lws_sul_schedule(loop->context, 0, &loop->retry, NULL, LWS_SET_TIMER_USEC_CANCEL);
         loop->phase = LOOP_OVER;
         lws_context_destroy(loop->context);
     }
+    presence_free(loop->presence);
     fanout_free(loop->fanout);
     page_free(loop->page);
     origins_free(loop->origins);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "server/api/invariants.h"
+#include "server/attendance.h"
 #include "server/bus.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -18,6 +19,7 @@
 struct fanout;
 struct origins;
 struct page;
+struct presence_watch;
 
 enum loop_phase {
     LOOP_SERVING,   /* accepts and serves */
@@ -40,6 +42,8 @@ struct loop {
     struct conns *conns;
     struct sessions *sessions;
     struct fanout *fanout;
+    struct attendance *attendance;
+    struct presence_watch *presence;
     struct page *page;
     struct origins *origins;
     lws_sorted_usec_list_t tick;  /* once a second */

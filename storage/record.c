@@ -10,7 +10,7 @@
 
 bool field_is_stored(const struct field *field)
 {
-    return (field->flags & VIEW) == 0 && field->kind != KIND_OBJECT &&
+    return (field->flags & VIEW) == 0 && field->kind != KIND_MAYBE && field->kind != KIND_OBJECT &&
            field->kind != KIND_OBJECT_LIST;
 }
 

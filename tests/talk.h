@@ -72,6 +72,7 @@ struct story {
     char *directory;  /* temporary: store, clock, logs, the servers' working directory */
     char *unique;     /* differs in every run */
     char *store_url;
+    char *bus_url;
     int64_t *clock; /* the file that CONSULTD_TEST_CLOCK_FILE names */
     int deadline_ms;
     int expectations; /* how many were met */

@@ -69,6 +69,14 @@ static char *fresh_store(struct story *story)
                        query != NULL ? query : "");
 }
 
+/* Names of its own in Redis: demo accounts have the same ids in every story. */
+static char *fresh_bus(struct story *story)
+{
+    const char *url = story->options->bus;
+    return strncmp(url, "redis://", 8) == 0 ? text_printf("%s/%s", url, story->unique)
+                                            : text_printf("%s", url);
+}
+
 void nodes_prepare(struct story *story)
 {
     char unique[17];
@@ -82,6 +90,7 @@ void nodes_prepare(struct story *story)
     }
     make_clock(story);
     story->store_url = fresh_store(story);
+    story->bus_url = fresh_bus(story);
     /* One key for all nodes and restarts, so that a token outlives its node. */
     char key[65];
     random_hex(key, 32);
@@ -99,7 +108,7 @@ static void run_server(struct story *story, struct node *node, int output)
     char *arguments[64] = {(char *)(uintptr_t)story->options->server};
     size_t count = 1;
     fixed[4] = story->store_url;
-    fixed[6] = node->is_apart ? text_printf("%s/apart", story->options->bus) : story->options->bus;
+    fixed[6] = node->is_apart ? text_printf("%s/apart", story->bus_url) : story->bus_url;
     for (size_t i = 0; i < ARRAY_LENGTH(fixed); i++) {
         arguments[count++] = (char *)(uintptr_t)fixed[i];
     }

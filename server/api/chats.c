@@ -10,11 +10,11 @@
 
 #include "server/api/api.h"
 #include "server/api/emit.h"
+#include "server/api/online.h"
 #include "server/api/paging.h"
 #include "server/auth.h"
 #include "server/clock.h"
 
-#define CHAT_PAIR "01"
 #define CHAT_SYSTEM_USER "02"
 #define CHAT_SYSTEM_DOCTOR "03"
 
@@ -209,6 +209,7 @@ enum err api_chat_detail(struct call *call, const struct by_id *in, struct chat 
     enum side side;
     TRY(chat_get_own(call, in->id, "id", out, &side));
     chat_view(call->arena, out, side);
+    online_view(call, out, side);
     return ERR_OK;
 }
 

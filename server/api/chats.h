@@ -4,6 +4,8 @@
 
 #include "server/call.h"
 
+#define CHAT_PAIR "01" /* type of a chat of a patient and a doctor */
+
 /* The two sides of a chat. The system, where it is one of them, never calls. */
 enum side { SIDE_USER, SIDE_DOCTOR };
 

@@ -154,3 +154,17 @@ void emit_typing(struct call *call, const struct chat *chat, enum side side)
         call_emit(call, peer, event_frame(EVENT_TYPING, NULL, &typing), 0, false);
     }
 }
+
+void emit_presence(struct call *call, const struct chat *chat, enum side side,
+                   const struct attendee *attendee)
+{
+    struct account peer = chat_account(chat, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER);
+    if (peer.role != ROLE_NONE) {
+        struct presence presence = {.chat_id = chat->id,
+                                    .side = side_name(side),
+                                    .online = attendee->is_online,
+                                    .last_seen = attendee->last_seen};
+        *(side == SIDE_USER ? &presence.user_id : &presence.doctor_id) = attendee->account.id;
+        call_emit(call, peer, event_frame(EVENT_PRESENCE, NULL, &presence), 0, false);
+    }
+}

@@ -3,6 +3,7 @@
 #define CONSULTD_SERVER_API_EMIT_H
 
 #include "server/api/chats.h"
+#include "server/attendance.h"
 #include "server/call.h"
 
 #define CURSOR_TEXT_BYTES 48
@@ -44,6 +45,10 @@ void emit_read(struct call *call, const struct chat *chat, enum side reader,
 
 /* typing to the other side. */
 void emit_typing(struct call *call, const struct chat *chat, enum side side);
+
+/* presence of `side`, to the other side of the chat. */
+void emit_presence(struct call *call, const struct chat *chat, enum side side,
+                   const struct attendee *attendee);
 
 /* Fills the views of an order that need no other record: repliesLeft. */
 void consultation_view(const struct settings *settings, struct consultation *consultation);

@@ -86,6 +86,10 @@ static void move_in(struct world *world, const char *name)
     world->clock = clock_new(world->shift_path, store_newest_rev(world->store));
     assert_non_null(world->clock);
     world->attempts = attempts_new(world->settings->signin_attempts);
+    char why[256];
+    world->attendance = attendance_open(
+        &(struct attendance_settings){.bus = "local:", .timeout_seconds = 15, .connections = 1},
+        why);
     world->arena = arena_new(4096);
     world->chain = audit_chain_new("node=test");
     assert_int_equal(store_session_open(world->store, true, &world->session), ERR_OK);
@@ -143,6 +147,7 @@ void world_close(struct world *world)
     }
     clock_free(world->clock);
     attempts_free(world->attempts);
+    attendance_close(world->attendance);
     settings_free(world->settings);
     arena_free(world->arena);
 }
@@ -173,6 +178,7 @@ struct call *world_ready(struct world *world)
                                 .clock = world->clock,
                                 .attempts = world->attempts,
                                 .chain = world->chain,
+                                .attendance = world->attendance,
                                 .who = who,
                                 .now = clock_now(world->clock)};
     return &world->call;

@@ -4,6 +4,7 @@
 #define CONSULTD_TESTS_SUPPORT_WORLD_H
 
 #include "server/audit_chain.h"
+#include "server/attendance.h"
 #include "server/call.h"
 #include "server/clock.h"
 #include "server/config.h"
@@ -16,6 +17,7 @@ struct world {
     struct clock *clock;
     struct settings *settings;
     struct attempts *attempts;
+    struct attendance *attendance; /* owned; of this world alone */
     struct arena *arena;
     struct audit_chain *chain; /* what calls note goes here */
     struct call call;
