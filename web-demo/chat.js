@@ -2,7 +2,7 @@
 // way, and the composer. Used by the phone and by the desk alike.
 
 import { fill, h, icon, patchList, placeholder, skeleton, viewImage, everySecond } from './dom.js';
-import { clockOf, dayLabel, dayOf, has, span, t } from './i18n.js';
+import { clockOf, dayLabel, dayOf, has, shortTime, span, t } from './i18n.js';
 import { PICTURES, VOICES } from './people.js';
 import { isOpen, isOwn, noticeOf } from './store.js';
 
@@ -104,6 +104,7 @@ export class ChatView {
     this.#build();
     this.unwatch = store.watch(() => this.update());
     store.openThread(chatId);
+    store.loadPresence(chatId).catch(() => {});
     this.update();
   }
 
@@ -132,6 +133,8 @@ export class ChatView {
     this.latest = h('button', { class: 'latest', type: 'button', hidden: true,
       on: { click: () => this.#toEnd() } }, icon('down'), t('chat.latest'));
     this.foot = h('div', { class: 'chat-foot' });
+    /** For the header above: whether the other side is there. */
+    this.presence = h('span', { class: 'presence', test: 'presence', hidden: true });
     this.el = h('div', { class: 'chat' }, this.meterBox, h('div', { class: 'log-box' }, this.log, this.latest), this.foot);
   }
 
@@ -152,12 +155,25 @@ export class ChatView {
       key: (row) => row.key, signature: (row) => row.sign, render: (row) => this.#row(row),
     });
     this.typing.hidden = !this.store.isTyping(this.chatId);
+    this.#updatePresence();
     if (this.stuck) {
       this.#toEnd();
     } else {
       this.latest.hidden = this.lastSeen === this.#lastKey();
     }
     this.#read();
+  }
+
+  #updatePresence() {
+    const known = this.store.presenceOf(this.chatId);
+    const words = !known ? '' : known.online ? t('chat.online')
+      : known.lastSeen ? t('chat.seen', { time: shortTime(known.lastSeen) }) : t('chat.offline');
+    if (this.presence.dataset.words !== words) {
+      this.presence.dataset.words = words;
+      this.presence.dataset.online = String(Boolean(known?.online));
+      this.presence.hidden = !words;
+      fill(this.presence, h('i', { 'aria-hidden': 'true' }), words);
+    }
   }
 
   #updateState(thread) {

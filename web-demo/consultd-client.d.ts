@@ -22,6 +22,18 @@ export interface Message {
   updated_at: string;
 }
 
+/** `data` of the event `presence`: the other side of an open chat has come or gone. Not replayed: what
+ * you show of it, ask 8.3 for anew after `synced`. */
+export interface Presence {
+  chatId: string;
+  side: Side;
+  userId?: string;
+  doctorId?: string;
+  online: boolean;
+  /** Absent while online. */
+  lastSeen?: string;
+}
+
 /** What else is pushed: `data` is as the API document says. */
 export interface ServerEvent {
   event: 'consultation.updated' | 'chat.updated' | 'chat.read' | 'typing' | 'presence' | 'synced' | (string & {});

@@ -273,7 +273,7 @@ export class DoctorPane extends Pane {
     fill(this.head,
       h('button', { class: 'icon-button desk-back', type: 'button', 'aria-label': t('common.back'), test: 'desk-back', on: { click: () => this.#openChat(null) } }, icon('back')),
       h('div', { class: 'screen-heading' }, h('h3', { test: 'desk-title' }, name),
-        h('p', { class: 'screen-subtitle' }, order?.patient ? personLine(order.patient) : '')),
+        h('div', { class: 'screen-line' }, h('p', { class: 'screen-subtitle' }, order?.patient ? personLine(order.patient) : ''), this.view.presence)),
       order && statusChip(order.status),
       order?.status === '04' && h('button', { class: 'button small', type: 'button', test: 'order-complete', on: { click: () => this.#complete(order) } }, t('order.complete')),
       chat?.type === '01' && h('button', { class: 'icon-button file-toggle', type: 'button', test: 'file-toggle', 'aria-label': t('desk.file.show'), title: t('desk.file'),

@@ -112,7 +112,7 @@ export class PatientPane extends Pane {
       this.stack.length > 1
         ? h('button', { class: 'icon-button', type: 'button', 'aria-label': t('common.back'), test: 'back',
           on: { click: () => this.back() } }, icon('back')) : !screen.tab && h('span', { class: 'icon-button blank' }),
-      h('div', { class: 'screen-heading' }, heading, this.subtitle),
+      h('div', { class: 'screen-heading' }, heading, h('div', { class: 'screen-line' }, this.subtitle, screen.note)),
       screen.action ?? (!screen.tab && h('span', { class: 'icon-button blank' })));
     this.tabs = screen.tab ? this.#tabBar(screen.tab) : null;
     fill(this.screenBox, h('section', { class: `screen screen-${name}`, test: `screen-${name}`, 'aria-label': screen.title },

@@ -455,7 +455,7 @@ function chat(pane, { chatId }) {
   let sign = '';
   return {
     get title() { return view.chat?.type === '01' ? view.chat.doctor?.doctorName ?? '' : t('chats.system'); },
-    body: view.el, action,
+    body: view.el, action, note: view.presence,
     shown: () => view.shown(),
     dispose: () => view.dispose(),
     update: () => {

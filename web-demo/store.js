@@ -59,6 +59,7 @@ export class Store {
     this.readByOther = new Map();
     this.readSaid = new Map();
     this.typingUntil = new Map();
+    this.presence = new Map();
     this.loaded = false;
     this.error = null;
   }
@@ -274,6 +275,21 @@ export class Store {
     return (this.typingUntil.get(chatId) ?? 0) > Date.now();
   }
 
+  /** {online, lastSeen} of the other side; null while that, or our own line, is not known. */
+  presenceOf(chatId) {
+    return this.client.live ? this.presence.get(chatId) ?? null : null;
+  }
+
+  async loadPresence(chatId) {
+    const { data } = await this.client.call('/api/chat/detail', { id: chatId });
+    this.#setPresence(chatId, data);
+    this.changed();
+  }
+
+  #setPresence(chatId, { online, lastSeen }) {
+    this.presence.set(chatId, online === undefined ? null : { online, lastSeen });
+  }
+
   // ---- what the server pushes ----
 
   #event({ event, data }) {
@@ -282,10 +298,19 @@ export class Store {
       'chat.updated': () => this.chats.set(data.id, { ...this.chats.get(data.id), ...data }),
       'chat.read': () => this.#wasRead(data),
       typing: () => this.#typing(data),
-      synced: () => this.loadChats().catch(() => {}),
+      presence: () => this.#setPresence(data.chatId, data),
+      synced: () => this.#synced(),
     };
     handlers[event]?.();
     this.changed();
+  }
+
+  /** Presence is not replayed: what is shown of it is asked for anew. */
+  #synced() {
+    this.loadChats().catch(() => {});
+    for (const chatId of this.presence.keys()) {
+      this.loadPresence(chatId).catch(() => {});
+    }
   }
 
   #told({ message, isNew }) {

@@ -234,6 +234,30 @@ story('two pages, one side each, see unread, typing and one another\'s words', a
   await row.locator(by('unread')).waitFor({ state: 'detached' });
 }, { onTwoNodes: true });
 
+story('each side sees whether the other one is there, and since when not', async (open) => {
+  const one = await open({ query: '?view=patient', width: 420 });
+  const two = await open({ query: '?view=doctor' });
+  await enterPatient(one.patient);
+  await enterDoctor(two.doctor);
+  const name = await order(one.patient);
+  await pay(one.patient);
+  await openAtDesk(two.doctor, name);
+  await one.patient.get('presence', '[data-online="true"]').filter({ hasText: '在线' }).waitFor();
+  await two.doctor.get('presence', '[data-online="true"]').filter({ hasText: '在线' }).waitFor();
+  await picture(one.page, 'presence-patient');
+  await picture(two.page, 'presence-doctor');
+  await one.patient.click('net-switch');
+  await two.doctor.get('presence', '[data-online="false"]').filter({ hasText: /最后在线 \d\d:\d\d/ }).waitFor();
+  // Whose own line is down knows nothing of others.
+  await one.patient.get('presence').waitFor({ state: 'hidden' });
+  await picture(two.page, 'presence-gone');
+  await two.whole.click('language');
+  await two.doctor.get('presence').filter({ hasText: /Last seen \d\d:\d\d/ }).waitFor();
+  await one.patient.click('net-switch');
+  await two.doctor.get('presence', '[data-online="true"]').filter({ hasText: 'Online' }).waitFor();
+  await one.patient.get('presence', '[data-online="true"]').waitFor();
+}, { onTwoNodes: true });
+
 story('a doctor signed in twice receives everything in both places', async (open) => {
   const { patient, doctor, name } = await consultation(open);
   const second = await open({ query: '?view=doctor' });
