@@ -445,19 +445,30 @@ static enum err bind_objects(struct binding *binding, const struct field *field,
     return ERR_OK;
 }
 
+static enum err bind_nested(struct binding *binding, const struct field *field, const json_t *value,
+                            void *member)
+{
+    if (!json_is_object(value)) {
+        return refuse(binding, ERR_INVALID_TYPE, field, NO_INDEX);
+    }
+    struct binding inner = *binding;
+    inner.prefix = arena_format(binding->arena, "%s%s.", binding->prefix, field->name);
+    void *record = arena_alloc(binding->arena, field->sub->size);
+    TRY(bind_object(&inner, value, field->sub, record));
+    memcpy(member, &record, sizeof record);
+    return ERR_OK;
+}
+
 /* One function per kind that a request can hold. Those of lists get the array. */
 static const struct {
     enum err (*bind)(struct binding *binding, const struct field *field, const json_t *value,
                      void *member);
     bool is_list;
 } binders[] = {
-    [KIND_OID] = {bind_oid, false},
-    [KIND_TEXT] = {bind_text, false},
-    [KIND_NUMBER] = {bind_number, false},
-    [KIND_BOOL] = {bind_bool, false},
-    [KIND_TEXT_LIST] = {bind_texts, true},
-    [KIND_OID_LIST] = {bind_oids, true},
-    [KIND_OBJECT_LIST] = {bind_objects, true},
+    [KIND_OID] = {bind_oid, false},        [KIND_TEXT] = {bind_text, false},
+    [KIND_NUMBER] = {bind_number, false},  [KIND_BOOL] = {bind_bool, false},
+    [KIND_TEXT_LIST] = {bind_texts, true}, [KIND_OID_LIST] = {bind_oids, true},
+    [KIND_OBJECT] = {bind_nested, false},  [KIND_OBJECT_LIST] = {bind_objects, true},
 };
 
 static enum err bind_present(struct binding *binding, const struct field *field, json_t *value,

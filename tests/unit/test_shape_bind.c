@@ -29,6 +29,7 @@ struct sample {
     struct text_list tags, images;
     struct oid_list friends;
     struct object_list answers;
+    const struct answer *best;
     int64_t secret, view;
 };
 
@@ -56,6 +57,7 @@ static const struct field sample_fields[] = {
     FIELD_LIST(sample, images, "images", LOOSE, FORMAT_URL, 3, 30, "-"),
     FIELD_LIST(sample, friends, "friends", LOOSE, FORMAT_NONE, 2, 0, "-"),
     FIELD_OBJECTS(sample, answers, "answers", LOOSE, answer_shape, 2, "-"),
+    FIELD_OBJECT(sample, best, "best", 0, answer_shape, "-"),
     FIELD(sample, secret, "secret", SECRET, 0, 0, "-"),
     FIELD(sample, view, "view", VIEW, 0, 0, "-"),
 };
@@ -513,6 +515,19 @@ static void object_lists_are_bound_by_their_own_shape(void **state)
     refuses("answers", "{}", ERR_INVALID_TYPE, "answers");
 }
 
+static void an_object_is_bound_by_its_own_shape(void **state)
+{
+    (void)state;
+    assert_int_equal(bind("best", "{\"questionId\":\"" ID "\",\"score\":5}"), ERR_OK);
+    assert_int_equal(sample.best->score, 5);
+    assert_int_equal(bind("best", "null"), ERR_OK);
+    assert_null(sample.best);
+    refuses("best", "{\"questionId\":\"" ID "\",\"score\":6}", ERR_OUT_OF_RANGE, "best.score");
+    refuses("best", "{}", ERR_MISSING_FIELD, "best.questionId");
+    refuses("best", "[]", ERR_INVALID_TYPE, "best");
+    refuses("best", "\"{}\"", ERR_INVALID_TYPE, "best");
+}
+
 static void a_required_list_must_not_be_empty(void **state)
 {
     (void)state;
@@ -660,6 +675,7 @@ int main(void)
         TEST(list_items_are_checked_and_named),
         TEST(id_lists_hold_ids),
         TEST(object_lists_are_bound_by_their_own_shape),
+        TEST(an_object_is_bound_by_its_own_shape),
         TEST(a_required_list_must_not_be_empty),
         TEST(the_first_violation_in_the_order_of_the_shape_is_blamed),
         TEST(texts_outlive_the_document_and_success_leaves_the_fault_alone),
