@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "server/clock.h"
 
@@ -19,6 +20,18 @@ enum err call_explain(struct call *call, enum err err, const char *field, const 
     vsnprintf(call->fault.detail, sizeof call->fault.detail, format, arguments);
     va_end(arguments);
     return call_blame(call, err, field);
+}
+
+const char *header_find(struct arena *arena, const char *headers, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = headers; at != NULL && *at != '\0'; at = strchr(at, '\n') + 1) {
+        if (strncmp(at, name, length) == 0 && at[length] == ':') {
+            const char *value = at + length + 1;
+            return arena_text(arena, value, strcspn(value, "\n"));
+        }
+    }
+    return NULL;
 }
 
 int64_t call_stamp(struct call *call)

@@ -19,6 +19,14 @@ struct attendance;  /* attendance.h */
 struct audit_chain; /* audit_chain.h */
 struct audit_entry; /* api/audit.h */
 
+/* A request as it came over the network, for handlers that prove signatures. All empty: it came
+ * over the socket, or from the server itself. */
+struct raw_request {
+    const char *body;
+    size_t length;
+    const char *headers; /* those of the endpoint's rows in headers.def, "name:value\n" each */
+};
+
 /* An event on its way to one account. */
 struct emission {
     struct emission *next;
@@ -38,6 +46,7 @@ struct call {
     struct attendance *attendance; /* who is online, shared by all workers */
     struct caller who;
     struct timestamp now; /* of this call; the same for all it writes */
+    struct raw_request raw;
     struct fault fault;
     struct emission *first_emission, *last_emission;
     struct audit_entry *first_note, *last_note; /* for the record, see api/audit.h */
@@ -57,6 +66,9 @@ enum err call_blame(struct call *call, enum err err, const char *field);
 /* Replaces the sentence answered with the error (at most 159 bytes; no personal data). */
 enum err call_explain(struct call *call, enum err err, const char *field, const char *format, ...)
     PRINTF_LIKE(4, 5);
+
+/* The value of a header (its name in lower case) in the arena; NULL: there is none. */
+const char *header_find(struct arena *arena, const char *headers, const char *name);
 
 /* A fresh stamp, greater than any given before on this node, for `rev` of what is written. */
 int64_t call_stamp(struct call *call);

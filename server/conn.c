@@ -136,6 +136,7 @@ void conn_free(struct conns *conns, struct conn *conn)
     conns->count--;
     free(conn->http.body);
     free(conn->http.token);
+    free(conn->http.headers);
     free(conn->http.origin);
     strbuf_free(&conn->http.answer);
     free(conn->socket.token);

@@ -53,6 +53,7 @@ struct http {
     size_t length, size;
     size_t expected; /* bytes of body still to come; SIZE_MAX: no end is known */
     char *token;     /* owned; NULL: none */
+    char *headers;   /* owned; for the handler, see headers.def; NULL: none */
     char *origin;    /* owned; of a page that may read the answer; NULL: none */
     bool keep_alive;
     bool is_head;

@@ -480,6 +480,9 @@ static void begin(struct job *job)
     call->store_id = store_id(store_of_session(call->store));
     call->fault = (struct fault){.after_ms = 0};
     call->carried = job->carried;
+    if (job->kind == JOB_REST) {
+        call->raw = (struct raw_request){job->body, job->length, job->headers};
+    }
     job->err = ERR_OK;
     job->verdict = VERDICT_GO_ON;
 }

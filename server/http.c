@@ -197,9 +197,11 @@ static void request_forget(struct http *http)
 {
     free(http->body);
     free(http->token);
+    free(http->headers);
     free(http->origin);
     http->body = NULL;
     http->token = NULL;
+    http->headers = NULL;
     http->origin = NULL;
     http->length = 0;
     http->size = 0;
@@ -255,8 +257,10 @@ int http_submit(struct conn *conn, struct job *job)
     job->body = http->body;
     job->length = http->length;
     job->token = http->token;
+    job->headers = http->headers;
     http->body = NULL;
     http->token = NULL;
+    http->headers = NULL;
     if (jobs_submit(conn->loop->jobs, job) != ERR_OK) {
         job_free(conn->loop->jobs, job);
         return http_fail(conn, ERR_BUSY, NULL);
@@ -331,6 +335,7 @@ static int request_call(struct conn *conn, const struct request *request)
     if (request_header(conn->wsi, WSI_TOKEN_HTTP_AUTHORIZATION, header, sizeof header)) {
         http->token = text_copy(token_of_header(header));
     }
+    http->headers = request_headers_for(conn->wsi, http->route->name);
     if (request->has_length) {
         if (request->expects_continue && http->expected > 0) {
             strbuf_add_literal(&http->answer, "HTTP/1.1 100 Continue\r\n\r\n");

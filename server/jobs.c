@@ -481,6 +481,7 @@ void job_free(struct jobs *jobs, struct job *job)
     frame_drop(job->answer);
     free(job->body);
     free(job->token);
+    free(job->headers);
     if (jobs->kept.count >= JOBS_KEPT_MAX) {
         job_destroy(job);
         return;

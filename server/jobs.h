@@ -57,6 +57,7 @@ struct job {
     char *body;                /* owned; `length` bytes, may be NULL */
     size_t length;
     char *token;                /* owned; of the Authorization header, or NULL */
+    char *headers;              /* owned; JOB_REST: see struct raw_request; NULL none */
     struct caller who;          /* of a socket that is signed in */
     const char *cursor;         /* JOB_RESUME: arena; NULL none */
     const char *id_json;        /* JOB_RESUME: arena; the connect call's id, NULL none */

@@ -8,7 +8,7 @@
  * else in errands.c). So a provider that hangs delays other questions to it and nothing else.
  *
  * verify is called where the notification is handled, in the WRITE lane: it only computes, and
- * gets all it needs (the bytes, the signature) in its arguments.
+ * gets all it needs (the bytes, the headers) in its arguments and the settings.
  *
  * All four are safe to repeat: outTradeNo is the key of the payment and of its one refund. Errors:
  * ERR_PROVIDER when the provider cannot be reached or refuses (asked again later, with growing
@@ -37,7 +37,8 @@ struct trade {
 struct notification {
     const char *body;
     size_t length;
-    const char *signature;
+    const char *signature; /* where it is no header */
+    const char *headers;   /* as in struct raw_request */
 };
 
 struct provider {

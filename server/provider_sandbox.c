@@ -36,7 +36,7 @@ struct notification sandbox_notification(struct call *call, const struct trade *
     const char *text = sandbox_text(call->arena, trade);
     char *signature = arena_alloc(call->arena, 65);
     hmac_sha256_hex(call->settings->sandbox_key, text, strlen(text), signature);
-    return (struct notification){text, strlen(text), signature};
+    return (struct notification){.body = text, .length = strlen(text), .signature = signature};
 }
 
 static struct trade trade_of(struct call *call, const struct sandbox_trade *booked)

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "protocol/memory.h"
+#include "protocol/strbuf.h"
 
 #define LENGTH_DIGITS_MAX 15
 #define KEY_LENGTH 24 /* of Sec-WebSocket-Key: 16 bytes in base64 */
@@ -15,6 +16,29 @@
 bool request_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
 {
     return lws_hdr_copy(wsi, out, (int)size, token) > 0;
+}
+
+static const struct {
+    const char *endpoint, *name;
+} header_rows[] = {
+#define HEADER(endpoint, name) {#endpoint, name ":"},
+#include "server/headers.def"
+#undef HEADER
+};
+
+char *request_headers_for(struct lws *wsi, const char *endpoint)
+{
+    struct strbuf text;
+    strbuf_init(&text, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(header_rows); i++) {
+        const char *name = header_rows[i].name;
+        char value[REQUEST_HEADERS_MAX];
+        if (strcmp(header_rows[i].endpoint, endpoint) == 0 &&
+            lws_hdr_custom_copy(wsi, value, sizeof value, name, (int)strlen(name)) > 0) {
+            strbuf_add_format(&text, "%s%s\n", name, value);
+        }
+    }
+    return strbuf_take(&text);
 }
 
 static enum method method_of(struct lws *wsi)

@@ -28,6 +28,10 @@ void request_read(struct lws *wsi, struct request *out);
 /* Copies a header. False: it is not there, empty, or longer than `size` - 1. */
 bool request_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size);
 
+/* The headers that the endpoint's handler is given (headers.def): "name:value\n" each. Caller owns;
+ * NULL: none. */
+char *request_headers_for(struct lws *wsi, const char *endpoint);
+
 /* Whether the library holds bytes of a next request. Right after lws_http_transaction_completed. */
 bool request_is_buffered(struct lws *wsi);
 

@@ -108,7 +108,7 @@ static void run_server(struct story *story, struct node *node, int output)
     char *arguments[64] = {(char *)(uintptr_t)story->options->server};
     size_t count = 1;
     fixed[4] = story->store_url;
-    fixed[6] = node->is_apart ? text_printf("%s/apart", story->bus_url) : story->bus_url;
+    fixed[6] = node->is_apart ? text_printf("%s-apart", story->bus_url) : story->bus_url;
     for (size_t i = 0; i < ARRAY_LENGTH(fixed); i++) {
         arguments[count++] = (char *)(uintptr_t)fixed[i];
     }

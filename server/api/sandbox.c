@@ -36,7 +36,8 @@ enum err api_sandbox_notify(struct call *call, const struct sandbox_notify *in, 
         .transaction_id = in->transaction_id,
     };
     const char *text = sandbox_text(call->arena, &trade);
-    struct notification notification = {text, strlen(text), in->signature};
+    struct notification notification = {
+        .body = text, .length = strlen(text), .signature = in->signature};
     struct payment payment;
     return payment_notified(call, &provider_sandbox, &notification, &payment);
 }
