@@ -9,9 +9,11 @@
 #include "server/api/audit.h"
 #include "server/api/moves.h"
 #include "server/api/payments.h"
+#include "server/clock.h"
 #include "server/log.h"
 
-#define ASKED_AT_ONCE 10 /* of each state: sign-ins wait for the same worker */
+#define ASKED_AT_ONCE 10         /* of each state: sign-ins wait for the same worker */
+#define ASKING_MS INT64_C(10000) /* in one go; the same for a provider that hangs */
 #define PAUSE_MS INT64_C(60000)
 #define DOUBLINGS_MAX 6
 #define LOOKS_AT_CLOSED 8 /* three hours: longer than a payment that was begun can be finished */
@@ -60,6 +62,7 @@ enum err errands_ask(struct call *call, struct errands *out)
 {
     static const char *const states[] = {PAYMENT_PAID, PAYMENT_REFUNDED, PAYMENT_REFUNDING,
                                          PAYMENT_WAITING, PAYMENT_CLOSED};
+    int64_t started_ms = clock_monotonic_ms();
     *out = (struct errands){.items = arena_array(call->arena, ARRAY_LENGTH(states) * ASKED_AT_ONCE,
                                                  sizeof(struct payment_errand))};
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
@@ -73,6 +76,10 @@ enum err errands_ask(struct call *call, struct errands *out)
         TRY(store_find(call->store, call->arena, COLLECTION_PAYMENTS, &query, &list));
         const struct payment *payments = list.items;
         for (size_t j = 0; j < list.count; j++) {
+            if (clock_monotonic_ms() - started_ms > ASKING_MS) {
+                out->more = true; /* the others are still due */
+                return ERR_OK;
+            }
             TRY(ask(call, &payments[j], &out->items[out->count]));
             out->count++;
         }
