@@ -16,6 +16,7 @@
 #include "server/auth.h"
 #include "server/log.h"
 #include "server/provider.h"
+#include "server/wechat_keys.h"
 
 #define WHY_BYTES 256
 #define TOKEN_KEY_MIN 32
@@ -468,9 +469,6 @@ static bool check_provider(struct loading *loading)
 {
     struct settings *settings = &loading->settings;
     settings->provider = provider_find(settings->payment_provider);
-    if (settings->provider == NULL && strcmp(settings->payment_provider, "wechat") == 0) {
-        return refuse(loading, "payment_provider: this version has no wechat, only the sandbox");
-    }
     if (settings->provider == NULL) {
         return refuse(loading, "payment_provider: there is no provider %.40s",
                       settings->payment_provider);
@@ -478,7 +476,10 @@ static bool check_provider(struct loading *loading)
     if (settings->sandbox_trouble[0] != '\0' && !settings->demo) {
         return refuse(loading, "sandbox_trouble is for tests: with --demo only");
     }
-    return true;
+    /* What was begun with WeChat is gone on with under another provider, too. */
+    bool needs_wechat =
+        strcmp(settings->payment_provider, "wechat") == 0 || settings->wechat_mch_id[0] != '\0';
+    return !needs_wechat || wechat_open(settings, &settings->wechat, loading->why);
 }
 
 static bool check_all(struct loading *loading, bool is_command)
@@ -570,6 +571,7 @@ void settings_free(struct settings *settings)
         return;
     }
     struct loading *loading = (struct loading *)(void *)settings;
+    wechat_close(settings->wechat);
     for (size_t i = 0; i < loading->text_count; i++) {
         free(loading->texts[i]);
     }

@@ -10,6 +10,7 @@
 #define TOKEN_KEYS_MAX 8
 
 struct provider; /* provider.h */
+struct wechat;   /* wechat_keys.h */
 
 struct settings {
 #define OPTION_TEXT(section, name, value, secret, help) const char *name;
@@ -22,6 +23,7 @@ struct settings {
     const char *keys[TOKEN_KEYS_MAX]; /* of token_keys, in order; the first signs */
     size_t key_count;
     const struct provider *provider; /* of payment_provider */
+    struct wechat *wechat;           /* owned; keys for payments by wechat; NULL: not configured */
     char *const *words; /* of a subcommand: what stands for itself on the command line; in argv */
     size_t word_count;
 };

@@ -5,8 +5,9 @@
 
 #include "server/config.h"
 #include "server/provider_sandbox.h"
+#include "server/provider_wechat.h"
 
-static const struct provider *const providers[] = {&provider_sandbox};
+static const struct provider *const providers[] = {&provider_sandbox, &provider_wechat};
 
 const struct provider *provider_find(const char *name)
 {

@@ -111,7 +111,9 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
     refused("[consultation]\ntime_zone = Mars/Olympus\n", "no zone Mars/Olympus");
     refused("[auth]\nusersig_app_id = 14x\n", "usersig_app_id must be digits");
     refused("[payment]\npayment_provider = cash\n", "no provider cash");
-    refused("[payment]\npayment_provider = wechat\n", "this version has no wechat");
+    refused("[payment]\npayment_provider = wechat\n", "wechat_app_id is needed");
+    refused("[payment]\nwechat_mch_id = 1900000109\n", "wechat_app_id is needed");
+    refused("[payment]\nwechat_timeout_seconds = 11\n", ":2: wechat_timeout_seconds must be from");
 }
 
 /* 15 years for records and 3 for the process: no configuration goes below. */

@@ -190,7 +190,7 @@ class Bombs:
             body += b"x" * (size - len(body) - 2) + b'"}'
             assert len(body) == size
             status, answer = caller.rest(path, None, body)
-            fits = (400, "INVALID_TYPE") if broken else (200, None)
+            fits = (400, "INVALID_TYPE") if broken else ENTRIES[path].answer
             self.report.check(f"{path}: {size} bytes", (status, blamed(answer)[1]),
                               fits if size <= BODY_MAX else (413, "TOO_LARGE"))
 

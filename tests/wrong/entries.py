@@ -12,6 +12,7 @@ An entry has
   others   which record of the strangers to put in a field `id`
   shown    for text fields: where a text that was taken can be read again; a function of (world,
            answer, request). Not said: in `data` of the answer, under its own name
+  answer   what everybody gets in place of 200, where this server has no such thing: (status, reason)
   refused  for text fields: what the endpoint answers to a sound text that means nothing to it
 """
 
@@ -21,13 +22,13 @@ OK = (200, None)
 
 ENTRIES = {}
 
-Entry = namedtuple("Entry", "body by stranger foreign unknown others shown refused")
+Entry = namedtuple("Entry", "body by stranger foreign unknown others shown refused answer")
 
 
 def entry(path, body, by=None, stranger=None, foreign=None, unknown=None, others=None, shown=None,
-          refused=None):
+          refused=None, answer=OK):
     ENTRIES[path] = Entry(body, by, stranger, foreign or {}, unknown or {}, others, shown or {},
-                          refused or {})
+                          refused or {}, answer)
 
 
 def item_of(path, request, key="items"):
@@ -160,6 +161,9 @@ entry("/consultation/payment/sandbox/pay",
 entry("/consultation/payment/sandbox/notify", lambda w: w.notification(),
       refused={field: (401, "BAD_SIGNATURE")
                for field in ("outTradeNo", "transactionId", "signature")})
+
+# Payments by WeChat are not configured here; tests/wechat sends it what it must not take.
+entry("/consultation/payment/wechat/notify", lambda w: {}, answer=(404, "UNKNOWN_CALL"))
 
 # 11
 entry("/dictionary/diagnosis/list", lambda w: {"limit": 100})
