@@ -73,6 +73,7 @@ struct socket {
     size_t inbound_bytes;
     bool is_paused;     /* not read, because too much waits */
     bool has_job;       /* one of its frames is with a worker */
+    bool is_leaving;    /* the server stops: not read any more, told 4100 once it is settled */
     struct job *resume; /* owned; waits for the subscription */
     struct frame_queue out;
     struct frame_queue held; /* until it is live */

@@ -369,7 +369,7 @@ static enum err check_framing(const struct request *request, const struct loop *
     if (request->length > (size_t)loop->settings->body_max) {
         return ERR_TOO_LARGE;
     }
-    return loop->phase == LOOP_SERVING ? ERR_OK : ERR_STOPPING;
+    return ERR_OK;
 }
 
 int http_request(struct conn *conn, const char *path, size_t length)

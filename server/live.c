@@ -16,6 +16,7 @@
 #include "server/log.h"
 #include "server/loop_parts.h"
 #include "server/presence.h"
+#include "server/stopping.h"
 #include "server/ws.h"
 
 /* ---- In and out of the session ------------------------------------------------------------- */
@@ -169,6 +170,7 @@ void live_finished(struct conn *conn, struct job *job)
         follow_verdict(conn, job);
     }
     ws_next_frame(conn);
+    stopping_settled(conn);
 }
 
 /* ---- Tokens -------------------------------------------------------------------------------- */

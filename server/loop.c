@@ -4,9 +4,7 @@
  * port before it serves, nor stop listening without closing everything. Listener, signals and the
  * bus are descriptors of a virtual host of their own, where no client gets.
  *
- * Stopping: FINISHING (the listener is closed, sockets are not read any more, what was accepted is
- * worked off) -> LEAVING (sockets are told 4100, idle connections closed) -> OVER. Each phase ends
- * by an event; drain_seconds bounds them together. */
+ * How it comes to its end is told in stopping.c. */
 #include "server/loop.h"
 
 #include <errno.h>
@@ -35,6 +33,7 @@
 #include "server/page.h"
 #include "server/presence.h"
 #include "server/request.h"
+#include "server/stopping.h"
 #include "server/ws.h"
 
 #define WHY_BYTES 256
@@ -46,7 +45,7 @@
 #define WRITE_BYTES (4 * 1024 * 1024) /* more than any frame: it is written whole */
 #define IDLE_TURNS_MAX 50             /* of the poll loop, without anything done */
 #define NAP_NS 1000000                /* of a loop that spins */
-#define LEAVE_MS 2000                 /* for close frames to be answered */
+#define LINGER_SECONDS 15 /* for a peer that must first read what the kernel holds for it */
 #define MS_PER_SECOND 1000
 #define EXIT_TROUBLE 1
 
@@ -112,8 +111,6 @@ static void finish(struct loop *loop, struct job *job)
     sweep_if_wanted(loop, job);
 }
 
-static void stop_go_on(struct loop *loop);
-
 static void collect(struct loop *loop)
 {
     struct job *job = jobs_collect(loop->jobs);
@@ -125,7 +122,7 @@ static void collect(struct loop *loop)
         job_free(loop->jobs, job);
         job = next;
     }
-    stop_go_on(loop);
+    stopping_go_on(loop);
 }
 
 static void wake(void *data)
@@ -145,7 +142,7 @@ static void connection_is_gone(struct loop *loop, struct lws *wsi)
     lws_set_opaque_user_data(wsi, NULL);
     live_leave(conn_check(conn));
     conn_free(loop->conns, conn);
-    stop_go_on(loop);
+    stopping_go_on(loop);
 }
 
 static int on_client(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -215,7 +212,7 @@ static int accept_some(struct loop *loop, struct lws *listener)
 {
     int descriptor = (int)(intptr_t)lws_get_opaque_user_data(listener);
     loop->was_useful = true;
-    for (int i = 0; i < ACCEPT_MAX; i++) {
+    for (int i = 0; i < ACCEPT_MAX || loop->phase != LOOP_SERVING; i++) {
         int accepted = listen_accept(descriptor);
         if (accepted >= 0) {
             adopt(loop, accepted);
@@ -229,98 +226,6 @@ static int accept_some(struct loop *loop, struct lws *listener)
     return 0;
 }
 
-/* ---- Stopping ------------------------------------------------------------------------------ */
-
-static void each_connection(struct loop *loop, void (*each)(struct conn *conn))
-{
-    size_t at = 0;
-    struct conn *conn;
-    while ((conn = conns_next(loop->conns, &at)) != NULL) {
-        each(conn);
-    }
-}
-
-static void stop_reading(struct conn *conn)
-{
-    if (conn_is_socket(conn) && conn->state != WS_CLOSING) {
-        lws_rx_flow_control(conn->wsi, 0);
-    } else {
-        http_stop(conn);
-    }
-}
-
-static void leave(struct conn *conn)
-{
-    if (conn_is_socket(conn)) {
-        ws_close(conn, CLOSE_STOPPING);
-    } else {
-        http_stop(conn);
-    }
-}
-
-static bool is_worked_off(struct loop *loop)
-{
-    if (jobs_pending(loop->jobs) > 0) {
-        return false;
-    }
-    size_t at = 0;
-    struct conn *conn;
-    while ((conn = conns_next(loop->conns, &at)) != NULL) {
-        if (conn_is_socket(conn) && !ws_is_settled(conn)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A request or an answer is on its way. */
-static bool has_busy_request(struct loop *loop)
-{
-    size_t at = 0;
-    struct conn *conn;
-    while ((conn = conns_next(loop->conns, &at)) != NULL) {
-        if (!conn_is_socket(conn) && conn->state != HTTP_WAITING) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Goes to the next phase when this one has ended, or its time is over. */
-static void stop_go_on(struct loop *loop)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    if (loop->phase == LOOP_FINISHING && (is_worked_off(loop) || now_ms >= loop->drain_ends_ms)) {
-        loop->phase = LOOP_LEAVING;
-        loop->phase_ends_ms = now_ms + LEAVE_MS;
-        each_connection(loop, leave);
-    }
-    if (loop->phase == LOOP_LEAVING &&
-        (conns_count(loop->conns) == 0 || now_ms >= loop->drain_ends_ms + LEAVE_MS ||
-         (now_ms >= loop->phase_ends_ms && !has_busy_request(loop)))) {
-        loop->phase = LOOP_OVER;
-        lws_cancel_service(loop->context);
-    }
-}
-
-static void stop_begin(struct loop *loop)
-{
-    if (loop->phase != LOOP_SERVING) {
-        log_warning("stopped by a second signal", NULL);
-        loop->exit_code = EXIT_TROUBLE;
-        loop->phase = LOOP_OVER;
-        return;
-    }
-    log_info("stopping", "connections=%zu", conns_count(loop->conns));
-    loop->phase = LOOP_FINISHING;
-    loop->drain_ends_ms =
-        clock_monotonic_ms() + loop->settings->drain_seconds * MS_PER_SECOND - LEAVE_MS;
-    lws_set_timeout(loop->listener, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    loop->listener = NULL;
-    each_connection(loop, stop_reading);
-    stop_go_on(loop);
-}
-
 /* ---- Descriptors of our own ---------------------------------------------------------------- */
 
 static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -332,6 +237,9 @@ static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *
     struct loop *loop = lws_context_user(lws_get_context(wsi));
     if (reason == LWS_CALLBACK_RAW_RX_FILE) {
         return accept_some(loop, wsi);
+    }
+    if (reason == LWS_CALLBACK_RAW_CLOSE_FILE && loop->phase == LOOP_LEAVING) {
+        return accept_some(loop, wsi); /* what the kernel has accepted meanwhile */
     }
     if (reason == LWS_CALLBACK_EVENT_WAIT_CANCELLED && loop->jobs != NULL) {
         collect(loop);
@@ -349,7 +257,7 @@ static int on_signal(struct lws *wsi, enum lws_callback_reasons reason, void *us
         struct signalfd_siginfo signal;
         int descriptor = (int)(intptr_t)lws_get_opaque_user_data(wsi);
         while (read(descriptor, &signal, sizeof signal) == (ssize_t)sizeof signal) {
-            stop_begin(lws_context_user(lws_get_context(wsi)));
+            stopping_signal(lws_context_user(lws_get_context(wsi)));
         }
     }
     return 0;
@@ -417,7 +325,7 @@ static void on_tick(lws_sorted_usec_list_t *timer)
     fanout_tick(loop->fanout);
     presence_tick(loop->presence);
     sweep_if_due(loop, now_ms);
-    stop_go_on(loop);
+    stopping_go_on(loop);
     lws_sul_schedule(loop->context, 0, &loop->tick, on_tick, LWS_US_PER_SEC);
 }
 
@@ -633,6 +541,11 @@ static void nap_if_spinning(struct loop *loop, int *idle_turns)
     }
 }
 
+bool loop_is_worked_off(const struct loop *loop)
+{
+    return jobs_pending(loop->jobs) == 0;
+}
+
 int loop_run(struct loop *loop)
 {
     int idle_turns = 0;
@@ -670,6 +583,7 @@ void loop_free(struct loop *loop)
     if (loop->context != NULL) {
         lws_sul_schedule(loop->context, 0, &loop->tick, NULL, LWS_SET_TIMER_USEC_CANCEL);
         lws_sul_schedule(loop->context, 0, &loop->retry, NULL, LWS_SET_TIMER_USEC_CANCEL);
+        lws_sul_schedule(loop->context, 0, &loop->stopping, NULL, LWS_SET_TIMER_USEC_CANCEL);
         loop->phase = LOOP_OVER;
         lws_context_destroy(loop->context);
     }

@@ -42,8 +42,13 @@ MUST_USE enum err loop_start(const struct loop_settings *settings, struct loop *
                              char why[256]);
 
 /* Serves until SIGTERM or SIGINT; then stops accepting, finishes what was accepted, tells sockets
- * 4100, and returns the exit code: 0, also when drain_seconds ran out; 1 after a second signal. */
+ * 4100 (stopping.c), and returns the exit code within drain_seconds: 0, also when they ran out; 1
+ * after a second signal. */
 int loop_run(struct loop *loop);
+
+/* After loop_run: whether no worker has anything left. If one has, it waits for a store that does
+ * not answer, and loop_free would wait with it. */
+bool loop_is_worked_off(const struct loop *loop);
 
 /* Stops the workers (waiting for what they run) and the bus, frees all. */
 void loop_free(struct loop *loop);

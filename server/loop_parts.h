@@ -22,10 +22,10 @@ struct page;
 struct presence_watch;
 
 enum loop_phase {
-    LOOP_SERVING,   /* accepts and serves */
-    LOOP_FINISHING, /* the listener is closed; what was accepted is finished */
-    LOOP_LEAVING,   /* sockets are told 4100; waits for connections to end */
-    LOOP_OVER       /* loop_run returns */
+    LOOP_SERVING, /* accepts and serves */
+    LOOP_LEAVING, /* the listener is closed; sockets are told 4100, some at a time */
+    LOOP_ENDING,  /* all were told; waits for answers to be given and connections to end */
+    LOOP_OVER     /* loop_run returns */
 };
 
 struct loop {
@@ -54,8 +54,12 @@ struct loop {
     int64_t invariants[INVARIANT_COUNT]; /* as last counted */
     int64_t counted_ms;                  /* monotonic; 0 before */
     int64_t next_sweep_ms;               /* monotonic */
-    int64_t phase_ends_ms;               /* monotonic: the phase of stopping lasts no longer */
-    int64_t drain_ends_ms;
+    lws_sorted_usec_list_t stopping;     /* every slice, from SIGTERM on */
+    int64_t drain_ends_ms;               /* monotonic, as the next two: loop_run returns */
+    int64_t grace_ends_ms;               /* connections without a request are hung up */
+    int64_t goodbye_ends_ms;             /* whoever was told last has had time to answer */
+    size_t leave_at;                     /* of conns_next: who is told next */
+    size_t leave_slice;                  /* sockets told at a time */
     enum loop_phase phase;
     int exit_code;
     bool is_sweeping; /* a sweep is with a worker */

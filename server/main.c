@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "server/api/diagnoses.h"
 #include "server/asyncapi.h"
@@ -86,6 +87,10 @@ static int serve(const struct loop_settings *loop_settings)
     }
     say_hello(loop_settings->settings);
     int code = loop_run(loop);
+    if (!loop_is_worked_off(loop)) {
+        log_warning("stopped without waiting for the store", NULL);
+        _exit(code); /* nothing was promised of what is left, and a store survives worse */
+    }
     loop_free(loop);
     return code;
 }

@@ -126,7 +126,7 @@ void ws_next_frame(struct conn *conn)
         return;
     }
     socket->has_job = true;
-    if (loop->phase == LOOP_SERVING) {
+    if (!socket->is_leaving) {
         pause_reading(conn, socket->inbound_bytes > INBOUND_MAX);
     }
 }
@@ -150,7 +150,7 @@ static void message_is_whole(struct conn *conn)
     }
     socket->last_inbound = inbound;
     socket->inbound_bytes += inbound->length;
-    pause_reading(conn, socket->inbound_bytes > INBOUND_MAX || conn->loop->phase != LOOP_SERVING);
+    pause_reading(conn, socket->inbound_bytes > INBOUND_MAX || socket->is_leaving);
     ws_next_frame(conn);
 }
 
