@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	server/commands/*.[ch] tests/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan test-schemathesis fuzz scale coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan test-soak test-schemathesis fuzz scale coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -27,6 +27,14 @@ test-asan:
 test-tsan:
 	@tests/install build test
 	@tests/run --jobs $(JOBS) tsan
+
+# Sockets coming and going, two minutes of it, under AddressSanitizer; make test does a little of it.
+SOAK_FLAGS ?= --soak 120 --sockets 2000
+test-soak:
+	@tests/install build test
+	@mkdir -p build/asan && cmake --preset dev >build/asan/configure.log 2>&1 || { cat build/asan/configure.log; exit 1; }
+	@cmake --build build/asan --target consultd -j $(JOBS)
+	@tests/cluster/run --server build/asan/consultd --only soak $(SOAK_FLAGS)
 
 # Times every list on a small and on a large store; see SCALE.md.
 scale:

@@ -1,5 +1,6 @@
 /* Health. /livez says that the loop turns. /readyz says whether requests should be sent here: it
- * asks the store through a worker, as a call would, so that it sees what a call would see. A bus
+ * asks the store through the worker that writes, as a call would, so that it sees what a call would
+ * see: a store that hangs, a full disk, a lane with too much waiting. A bus
  * that is down is told, but does not make the node unready: it keeps serving (contract 4). */
 #include "server/health.h"
 
@@ -45,7 +46,7 @@ int health_request(struct conn *conn, const char *path, size_t length)
     }
     struct job *job = job_new(conn->loop->jobs, JOB_DUTY);
     job->duty = DUTY_PING;
-    job->lane = LANE_READ;
+    job->lane = LANE_WRITE;
     return http_submit(conn, job);
 }
 

@@ -20,6 +20,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@
 #define ARENA_BLOCK_BYTES 4096
 #define JOBS_KEPT_MAX 256 /* unused ones with their arenas, for the next requests */
 #define LOG_PAUSE_MS 1000
+#define IN_VAIN_MS 100 /* a failure of the store that took longer was a wait */
 #define CLOSE_INTERNAL 4105
 #define NODE_BYTES 160
 
@@ -67,9 +69,10 @@ struct jobs {
     struct job_list finished; /* finished_lock */
     struct worker *workers;
     size_t worker_count;
-    char node[NODE_BYTES]; /* this process, as a chain of the record names it */
-    size_t pending;        /* loop only */
-    struct job_list kept;  /* loop only: unused ones */
+    _Atomic int64_t in_vain_ms; /* monotonic: when a job last had waited for the store in vain */
+    char node[NODE_BYTES];      /* this process, as a chain of the record names it */
+    size_t pending;             /* loop only */
+    struct job_list kept;       /* loop only: unused ones */
 };
 
 static const char *const lane_names[LANE_COUNT] = {"read", "write", "slow"};
@@ -177,8 +180,19 @@ static void log_trouble(struct worker *worker, const char *what)
     }
 }
 
+/* Remembers a job that began at `begun_ms` and that the store has failed, if it was a wait. */
+static void note_wait_in_vain(struct worker *worker, int64_t begun_ms)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - begun_ms > IN_VAIN_MS) {
+        atomic_store(&worker->jobs->in_vain_ms, now_ms);
+    }
+}
+
 static enum err run_job(struct worker *worker, struct job *job)
 {
+    int64_t begun_ms = clock_monotonic_ms();
+    store_shut(worker->session, job->submitted_ms <= atomic_load(&worker->jobs->in_vain_ms));
     const struct jobs_settings *settings = &worker->jobs->settings;
     job->call = (struct call){.arena = job->arena,
                               .store = worker->session,
@@ -188,9 +202,11 @@ static enum err run_job(struct worker *worker, struct job *job)
                               .attendance = settings->attendance,
                               .chain = worker->chain};
     enum err err = settings->run(job);
+    store_shut(worker->session, false);
     assert(err == ERR_OK || (err == ERR_BUSY && job->lane != worker->lane));
     if (err == ERR_OK && job->err == ERR_STORE) {
         log_trouble(worker, "the store failed a job");
+        note_wait_in_vain(worker, begun_ms);
     }
     if (err == ERR_OK && job->err != ERR_OK) {
         audit_forget_failed(&job->call);
@@ -388,6 +404,7 @@ enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
     struct jobs *jobs = memory_resize(NULL, sizeof *jobs);
     memset(jobs, 0, sizeof *jobs);
     jobs->settings = *settings;
+    jobs->in_vain_ms = -1;
     jobs->settings.run = settings->run != NULL ? settings->run : dispatch_run;
     jobs->settings.fail = settings->fail != NULL ? settings->fail : dispatch_fail;
     name_node(jobs->node);
@@ -492,6 +509,7 @@ void job_free(struct jobs *jobs, struct job *job)
 
 enum err jobs_submit(struct jobs *jobs, struct job *job)
 {
+    job->submitted_ms = clock_monotonic_ms();
     if (!lane_push(jobs, job)) {
         return ERR_BUSY;
     }

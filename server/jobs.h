@@ -9,6 +9,9 @@
  * another lane that has noted something goes through the WRITE lane for that, with its answer.
  * See ARCHITECTURE.md, "Life of a message".
  *
+ * A store that hangs makes nobody wait in line for his own turn to wait: what was waiting while a
+ * job waited for the store in vain fails with it, so that no answer takes longer than that one.
+ *
  * Locks: one per lane, one for the list of finished jobs; never two at a time. */
 #ifndef CONSULTD_SERVER_JOBS_H
 #define CONSULTD_SERVER_JOBS_H
@@ -33,7 +36,7 @@ enum job_kind {
 
 enum duty {
     DUTY_COUNT,    /* the invariants, for a connection; READ */
-    DUTY_PING,     /* whether the store is there; for a connection; READ */
+    DUTY_PING,     /* whether the store is there; for a connection; WRITE */
     DUTY_PRESENCE, /* notes who came and left, and tells it; READ */
     DUTY_SWEEP     /* the sweeper: starts in SLOW, where providers are asked, goes on in WRITE */
 };
@@ -52,6 +55,7 @@ struct job {
     enum duty duty; /* JOB_DUTY */
     enum lane lane;
     struct conn_handle from;
+    int64_t submitted_ms; /* monotonic */
     /* In. */
     const struct route *route; /* JOB_REST */
     char *body;                /* owned; `length` bytes, may be NULL */

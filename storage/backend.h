@@ -72,9 +72,13 @@ struct store {
 struct store_session {
     const struct store_ops *ops;
     struct store *store;
+    bool is_shut;                      /* see store_shut */
     char trouble[STORE_TROUBLE_BYTES]; /* see store_trouble */
 };
 
 extern const struct store_ops sqlite_ops, mongo_ops;
+
+/* The record that names the store, in COLLECTION_STORE_INFO. */
+extern const struct oid store_info_id;
 
 #endif

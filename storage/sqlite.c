@@ -30,7 +30,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#define ROOM_MIN_BYTES 1048576
 
 struct sqlite_store {
     struct store head;
@@ -466,8 +469,27 @@ static enum err sqlite_drop_old_indexes(struct store_session *session)
     return outcome(of(session), sqlite_schema_drop_old_indexes(of(session)->db));
 }
 
+/* What a run of a few messages needs at least. */
+static bool has_room(const struct sqlite_file *file)
+{
+    struct statvfs disk;
+    return file->in_memory || statvfs(file->name, &disk) != 0 ||
+           (uint64_t)disk.f_bavail * disk.f_frsize >= ROOM_MIN_BYTES;
+}
+
+/* A full disk can be read: only writing tells, and one page may find room where a message does not.
+ * MAX never lowers what a newer program has set. */
 static enum err sqlite_ping(struct store_session *session)
 {
+    struct sqlite_session *s = of(session);
+    if (!has_room(&((const struct sqlite_store *)session->store)->file)) {
+        return trouble(s, SQLITE_FULL);
+    }
+    if (s->writes) {
+        const struct change same = MAX(store_info, version, STORE_VERSION);
+        return sqlite_update(session, NULL, COLLECTION_STORE_INFO, store_info_id, NULL, 0, &same, 1,
+                             NULL);
+    }
     int64_t count = 0;
     const struct query all = {.limit = 1};
     return sqlite_count(session, COLLECTION_STORE_INFO, &all, &count);

@@ -23,7 +23,7 @@
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_POOL_SIZE 16
 
-static const struct oid store_info_id = {{'s', 't', 'o', 'r', 'e', '_', 'i', 'n', 'f', 'o', 0, 1}};
+const struct oid store_info_id = {{'s', 't', 'o', 'r', 'e', '_', 'i', 'n', 'f', 'o', 0, 1}};
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
@@ -278,6 +278,22 @@ const struct store *store_of_session(const struct store_session *session)
     return session->store;
 }
 
+void store_shut(struct store_session *session, bool is_shut)
+{
+    session->is_shut = is_shut;
+}
+
+/* ERR_STORE while it is shut. */
+static enum err check_open(struct store_session *session)
+{
+    if (session->is_shut) {
+        snprintf(session->trouble, sizeof(session->trouble),
+                 "not asked: it did not answer while this was waiting");
+        return ERR_STORE;
+    }
+    return ERR_OK;
+}
+
 const char *store_trouble(const struct store_session *session)
 {
     return session->trouble;
@@ -312,6 +328,7 @@ enum err store_undo(struct store_session *session)
 
 enum err store_ping(struct store_session *session)
 {
+    TRY(check_open(session));
     return session->ops->ping(session);
 }
 
@@ -428,6 +445,7 @@ static bool matches_nothing(enum collection collection, const struct condition *
 enum err store_insert(struct store_session *session, enum collection collection, const void *record)
 {
     assert_record(collection, record);
+    TRY(check_open(session));
     return session->ops->insert(session, collection, record);
 }
 
@@ -438,6 +456,7 @@ enum err store_insert_many(struct store_session *session, enum collection collec
     for (size_t i = 0; i < count; i++) {
         assert_record(collection, (const char *)records + i * size);
     }
+    TRY(check_open(session));
     return count == 0 ? ERR_OK : session->ops->insert_many(session, collection, records, count);
 }
 
@@ -462,6 +481,7 @@ enum err store_find(struct store_session *session, struct arena *arena, enum col
     if (matches_nothing(collection, query->conditions, query->condition_count)) {
         return ERR_OK;
     }
+    TRY(check_open(session));
     return session->ops->find(session, arena, collection, query, out);
 }
 
@@ -487,6 +507,7 @@ enum err store_count(struct store_session *session, enum collection collection,
     if (matches_nothing(collection, query->conditions, query->condition_count)) {
         return ERR_OK;
     }
+    TRY(check_open(session));
     return session->ops->count(session, collection, query, out);
 }
 
@@ -500,6 +521,7 @@ enum err store_update(struct store_session *session, struct arena *arena,
     if (matches_nothing(collection, conditions, condition_count)) {
         return ERR_ABSENT;
     }
+    TRY(check_open(session));
     return session->ops->update(session, arena, collection, id, conditions, condition_count,
                                 changes, change_count, after);
 }
@@ -511,5 +533,6 @@ enum err store_remove(struct store_session *session, enum collection collection,
     if (matches_nothing(collection, conditions, condition_count)) {
         return ERR_ABSENT;
     }
+    TRY(check_open(session));
     return session->ops->remove(session, collection, id, conditions, condition_count);
 }

@@ -239,6 +239,11 @@ void store_session_close(struct store_session *session);
 /* The store it belongs to. */
 const struct store *store_of_session(const struct store_session *session);
 
+/* While it is shut, whatever is asked of the session fails at once with ERR_STORE, without asking
+ * the store: for work that has waited long enough for a store that does not answer. Runs can be
+ * begun and ended. */
+void store_shut(struct store_session *session, bool is_shut);
+
 /* What lay behind the session's last ERR_STORE, for the log: the backend's own words or number,
  * never a stored value, never a password. "" before any. Valid until the next call. */
 #define STORE_TROUBLE_BYTES 160
@@ -303,7 +308,8 @@ MUST_USE enum err store_remove(struct store_session *session, enum collection co
                                struct oid id, const struct condition *conditions,
                                size_t condition_count);
 
-/* Whether the store answers now: the health page. */
+/* Whether the store answers now: the health page. With SQLite also whether the disk has room, and a
+ * session that writes writes, to find out whether it takes it; within a run, the commit says so. */
 MUST_USE enum err store_ping(struct store_session *session);
 
 #endif

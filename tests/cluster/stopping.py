@@ -113,18 +113,18 @@ def a_socket_that_never_says_goodbye_holds_nobody_up_and_costs_nothing(stage):
 def a_request_on_an_open_connection_is_answered_while_the_node_stops(stage):
     node = stage.node("node")
     world = World(node)
+    text = json.dumps({"id": world.chat}).encode()
     links = []
     for _ in range(20):  # accepted, or in the kernel's queue, and nothing sent yet
         links.append(node.connect())
     node.signal(signal.SIGTERM)
     for link in links:
-        text = b'{}'
-        link.sendall(b"POST /api/user/detail HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                     b"Authorization: Bearer " + world.user.token.encode() +
-                     b"\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+        link.sendall(b"POST /api/chat/detail HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                     b"Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s"
+                     % (world.user.token.encode(), len(text), text))
     for link in links:
         head = link.recv(65536)
-        assert head.startswith(b"HTTP/1.1 "), head
+        assert head.startswith(b"HTTP/1.1 200 "), head
         assert b"connection: close" in head.lower(), head
         link.close()
     assert node.ended() == 0
