@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	server/commands/*.[ch] tests/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan test-soak test-schemathesis fuzz scale coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan test-soak test-faults test-schemathesis fuzz scale coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -56,6 +56,15 @@ fuzz:
 	@tests/install build fuzz
 	@cmake --preset fuzz >/dev/null && cmake --build build/libfuzzer --target fuzz_targets -j $(JOBS)
 	@tests/fuzz/run $(FUZZ_SECONDS) build/libfuzzer/fuzz/fuzz_$(TARGET)
+
+# Minutes of what make test does for seconds: nodes, Redis and store killed, paused and cut off under
+# load. It prints its seed; make test-faults FAULT_FLAGS="--seed N --form mongo" does that one again.
+FAULT_FLAGS ?= --seconds 120 --patients 120
+test-faults: build
+	@tests/install build test
+	@test -d build/mongo-server/classes || mvn -q -B -f tests/mongo-server \
+		-Dout=$(CURDIR)/build/mongo-server compile dependency:copy-dependencies
+	@tests/faults/run --server build/consultd $(FAULT_FLAGS)
 
 coverage:
 	@tests/install build test extra

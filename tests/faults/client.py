@@ -1,0 +1,329 @@
+"""People and their devices, who follow the contract as web-demo/consultd-client.js does.
+
+A device keeps the newest cursor and gives it when it comes back, pauses longer and longer before
+it tries again, loads its lists when it is told that it was not resumed, finds a dead line by its
+own pings, and sends again under the same clientMsgId until it has an answer. It does not fetch
+what is missing by itself: that nothing is missing is what is being tested.
+"""
+
+import asyncio
+
+from wire import Lost, Refused, WebSocket, post
+
+SEND = "/api/consultation/chat/message/create"
+RETRACT = "/api/consultation/chat/message/retract"
+DIRECTIONS = {"user": "user->doctor", "doctor": "doctor->user"}
+CALL_SECONDS = 5
+PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 3.0
+CONTENTS = ("text", "image", "audio")
+
+
+class Account:
+    """One who is signed in, by any of the nodes' fronts."""
+
+    def __init__(self, name, side, identity, token, scene):
+        self.name = name
+        self.side = side
+        self.id = identity
+        self.token = token
+        self.scene = scene
+        self.devices = []
+
+    async def once(self, path, data):
+        return await post(self.scene.front(), path, data, self.token)
+
+    async def ask(self, path, data):
+        """Calls until there is an answer that trying again will not change."""
+        tries = 0
+        while True:
+            try:
+                return await self.once(path, data)
+            except Lost:
+                pass
+            except Refused as refusal:
+                if not refusal.retry:
+                    raise
+                self.scene.count("busy")
+            tries += 1
+            await asyncio.sleep(self.scene.random.random() * min(PAUSE_MOST_S, 0.2 * tries))
+
+    async def chats(self):
+        path = f"/api/chat/{self.side}/list"
+        return await self.pages(path, {self.side + "Id": self.id})
+
+    async def pages(self, path, data):
+        rows = []
+        while True:
+            more = (await self.ask(path, dict(data, skip=len(rows), limit=100)))["data"]
+            more = more["items"] if isinstance(more, dict) else more
+            rows += more
+            if len(more) < 100:
+                return rows
+
+    async def messages(self, chat):
+        """The whole chat as this side may see it, by 8.4."""
+        rows, before = [], {}
+        while True:
+            more = (await self.ask("/api/chat/message/list",
+                                   dict(before, chatId=chat, limit=100)))["data"]
+            rows += more
+            if len(more) < 100:
+                return rows
+            before = {"beforeSeq": more[-1]["seq"]}
+
+    async def orders(self):
+        return await self.pages("/consultation/list", {self.side + "Id": self.id})
+
+
+class Send:
+    """A message on its way: {chatId, consultationId, text}, and what became of it."""
+
+    def __init__(self, chat, order, text):
+        self.chat = chat
+        self.order = order
+        self.text = text
+        self.tries = 0
+        self.answer = None
+        self.refusal = None
+
+
+class Device:
+    """One app on one phone: a socket, what it was told, and its queue of sends."""
+
+    def __init__(self, account, name):
+        self.account = account
+        self.scene = account.scene
+        self.name = name
+        self.side = account.side
+        self.held = {}    # chat id → message id → the newest copy
+        self.orders = {}  # order id → the newest copy
+        self.cursor = None
+        self.must_reload = False
+        self.is_live = asyncio.Event()
+        self.socket = None
+        self.waiting = {}
+        self.last_id = 0
+        self.sends = []
+        self.to_send = asyncio.Queue()
+        self.highest = {}  # chat id → seq, of what this connection told first
+        self.connected_at = 0
+        self.on_message = None
+        account.devices.append(self)
+
+    # ---- the line ----
+
+    async def live(self):
+        attempts = 0
+        while True:
+            try:
+                await self.one_line()
+                attempts = 0
+            except Lost as lost:
+                if lost.code is not None and lost.code < 4100 and lost.code >= 4000:
+                    self.scene.wrong(f"{self.name} closed with {lost.code}")
+            except Refused as refusal:
+                if not refusal.retry:
+                    self.scene.wrong(f"{self.name} could not connect: {refusal}")
+            if self.is_live.is_set():
+                attempts = 0
+                self.is_live.clear()
+            self.drop()
+            most = min(PAUSE_MOST_S, PAUSE_FIRST_S * 2 ** attempts)
+            attempts += 1
+            await asyncio.sleep(PAUSE_FIRST_S / 2 + self.scene.random.random() * most)
+
+    async def one_line(self):
+        try:
+            self.socket = await asyncio.wait_for(WebSocket.open(self.scene.front()), CALL_SECONDS)
+        except asyncio.TimeoutError as late:
+            raise Lost("no upgrade in time") from late
+        self.highest = {}
+        tasks = [asyncio.ensure_future(work) for work in (self.read(), self.keep_alive())]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def introduce(self):
+        asked = self.cursor
+        data = {"token": self.account.token}
+        if asked:
+            data["cursor"] = asked
+        self.connected_at = self.scene.now()
+        answer = (await self.call("connect", data))["data"]
+        self.scene.count("connected")
+        if asked and answer["resumed"]:
+            self.scene.count("resumed")
+        else:
+            if asked:
+                self.scene.count("reloaded")
+            self.cursor = answer["cursor"]
+            self.must_reload = True
+        self.is_live.set()
+        if self.must_reload:
+            await self.reload()
+
+    async def keep_alive(self):
+        await self.introduce()
+        while True:
+            await asyncio.sleep(2)
+            await self.call("ping")
+
+    async def read(self):
+        """The event first, its cursor after, as in the client library."""
+        while True:
+            frame = await self.socket.receive()
+            if "event" in frame:
+                self.event(frame)
+                self.cursor = frame.get("cursor") or self.cursor
+            elif frame.get("id") in self.waiting:
+                self.waiting.pop(frame["id"]).set_result(frame)
+
+    def drop(self):
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+        waiting, self.waiting = self.waiting, {}
+        for answer in waiting.values():
+            if not answer.done():
+                answer.set_exception(Lost("the line"))
+
+    async def call(self, name, data=None):
+        if self.socket is None:
+            raise Lost("no line")
+        self.last_id += 1
+        number = self.last_id
+        answer = asyncio.get_running_loop().create_future()
+        self.waiting[number] = answer
+        self.socket.send({"id": number, "call": name, "data": data or {}})
+        try:
+            frame = await asyncio.wait_for(answer, CALL_SECONDS)
+        except asyncio.TimeoutError as late:
+            self.waiting.pop(number, None)
+            raise Lost("no answer in time") from late
+        if str(frame["code"]) != "200":
+            raise Refused(frame)
+        return frame
+
+    async def reload(self):
+        for chat in await self.account.chats():
+            for message in await self.account.messages(chat["id"]):
+                self.take(message, "list")
+        for order in await self.account.orders():
+            self.take_order(order)
+        self.must_reload = False
+
+    # ---- what it is told ----
+
+    def event(self, frame):
+        kind, data = frame["event"], frame.get("data")
+        if kind in ("message.created", "message.retracted"):
+            self.scene.count("received")
+            self.take(data, kind)
+        elif kind == "consultation.updated":
+            self.take_order(data)
+
+    def take_order(self, order):
+        known = self.orders.get(order["id"])
+        if known is None or known["updated_at"] <= order["updated_at"]:
+            self.orders[order["id"]] = order
+
+    def take(self, message, way):
+        chat, identity = message["chatId"], message["id"]
+        held = self.held.setdefault(chat, {})
+        known = held.get(identity)
+        is_mine = message["direction"] == DIRECTIONS[self.side] and message["type"] == "01"
+        if not is_mine:
+            self.check_secrecy(message, known, way)
+        if known is not None:
+            self.check_again(message, known, way)
+            if message["updated_at"] <= known["updated_at"]:
+                return
+        held[identity] = message
+        if known is None and way == "message.created":
+            self.check_order(message)
+            if self.on_message is not None and not is_mine:
+                self.on_message(message)
+
+    def check_secrecy(self, message, known, way):
+        """What the other side took back is not seen again."""
+        content = [field for field in CONTENTS if message.get(field)]
+        if message["type"] != "01" or not content:
+            return
+        what = f"{self.name} got the content of {message['id']} (seq {message['seq']}) by {way}"
+        if message.get("isRetract"):
+            self.scene.wrong(f"{what} in its retracted form")
+        elif known is not None and known.get("isRetract"):
+            self.scene.wrong(f"{what} after its retraction")
+        elif self.scene.retracted_at.get(message["id"], float("inf")) < self.connected_at:
+            self.scene.wrong(f"{what}, retracted before this connection")
+
+    def check_again(self, message, known, way):
+        if way != "list":
+            self.scene.count("duplicates")
+        if message["updated_at"] == known["updated_at"] and message != known:
+            self.scene.wrong(f"{self.name} by {way}: two contents of one state: {known} {message}")
+        if message["seq"] != known["seq"]:
+            self.scene.wrong(f"{self.name} by {way}: two seqs: {known} {message}")
+
+    def check_order(self, message):
+        """In seq order within a chat, as far as this connection told of it for the first time."""
+        chat, seq = message["chatId"], message["seq"]
+        highest = self.highest.get(chat, 0)
+        if seq < highest:
+            self.scene.out_of_order(f"{self.name} was told seq {seq} of {chat} after {highest}")
+        self.highest[chat] = max(seq, highest)
+
+    # ---- what it sends ----
+
+    def send(self, chat, order):
+        send = Send(chat, order, f"{self.name}-{len(self.sends)}")
+        self.sends.append(send)
+        self.to_send.put_nowait(send)
+        self.scene.count("sent")
+        return send
+
+    async def pump(self):
+        """One after the other, so that they arrive as they were written."""
+        while True:
+            send = await self.to_send.get()
+            while send.answer is None and send.refusal is None:
+                await self.is_live.wait()
+                await self.deliver(send)
+            self.to_send.task_done()
+
+    async def deliver(self, send):
+        send.tries += 1
+        if send.tries > 1:
+            self.scene.count("sent_again")
+        try:
+            message = (await self.call(SEND, {
+                "chatId": send.chat, "consultationId": send.order, "type": "01",
+                "text": send.text, "direction": DIRECTIONS[self.side],
+                "clientMsgId": send.text}))["data"]
+            send.answer = message
+            self.scene.count("acked")
+            self.take(message, "answer")
+        except Lost:
+            await asyncio.sleep(self.scene.random.random() * 0.5)
+        except Refused as refusal:
+            if not refusal.retry:
+                send.refusal = refusal
+                self.scene.count("refused")
+            else:
+                self.scene.count("busy")
+                await asyncio.sleep(max(refusal.after_s, self.scene.random.random()))
+
+    async def retract(self, message):
+        """Takes back one of its own; the time of the answer counts."""
+        try:
+            taken = (await self.account.ask(RETRACT, {"id": message["id"]}))["data"]
+            self.scene.retracted_at[message["id"]] = self.scene.now()
+            self.scene.count("retracted")
+            self.take(taken, "answer")
+        except Refused:
+            self.scene.count("retraction_refused")
