@@ -108,6 +108,9 @@ static void note_all(struct session *session, const struct emission *first)
 /* Where the account has other sockets, they may have missed what this one reads just now. */
 void fanout_resumed(struct fanout *fanout, struct session *session, const struct job *job)
 {
+    for (const struct emission *at = job->replay; at != NULL; at = at->next) {
+        told_note_retraction(&session->told, at->frame, clock_monotonic_ms());
+    }
     if (!fanout->is_alone && session->count == 1) {
         note_all(session, job->replay);
         note_all(session, job->known);
@@ -126,6 +129,9 @@ static void tell(struct fanout *fanout, struct session *session, struct frame *f
                  struct conn_handle except)
 {
     if (rev != 0 && !fanout->is_alone) {
+        if (told_is_taken_back(&session->told, frame)) {
+            return; /* another node stored it before, and says so late */
+        }
         told_note(&session->told, frame, clock_monotonic_ms());
     }
     struct session_member *member = session->oldest;

@@ -56,15 +56,18 @@ void frame_queue_append(struct frame_queue *queue, struct frame_queue *more)
     *more = (struct frame_queue){.bytes = 0};
 }
 
-void frame_queue_drop_told(struct frame_queue *queue, const struct told *told)
+void frame_queue_keep_only(struct frame_queue *queue,
+                           bool (*is_wanted)(const void *data, const struct frame *frame),
+                           const void *data)
 {
-    struct frame_queue kept = {.bytes = 0};
-    for (; queue->first != NULL; frame_queue_pop(queue)) {
-        if (!told_has(told, queue->first->frame)) {
-            frame_queue_push(&kept, queue->first->frame);
+    struct frame_queue all = *queue;
+    *queue = (struct frame_queue){.bytes = 0};
+    while (all.first != NULL) {
+        if (is_wanted(data, all.first->frame)) {
+            frame_queue_push(queue, all.first->frame);
         }
+        frame_queue_pop(&all);
     }
-    *queue = kept;
 }
 
 void frame_queue_clear(struct frame_queue *queue)

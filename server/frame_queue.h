@@ -1,9 +1,7 @@
 /* Loop only. Frames that wait for a socket, oldest first. */
 #ifndef CONSULTD_SERVER_FRAME_QUEUE_H
 #define CONSULTD_SERVER_FRAME_QUEUE_H
-
-#include "server/told.h"
-
+#include "server/frame.h"
 struct queued_frame;
 
 /* All zero: empty. */
@@ -20,8 +18,10 @@ struct frame *frame_queue_first(const struct frame_queue *queue);
 void frame_queue_pop(struct frame_queue *queue);
 /* Puts all of `more` behind `queue`, and empties it. */
 void frame_queue_append(struct frame_queue *queue, struct frame_queue *more);
-/* Drops those that were told already. */
-void frame_queue_drop_told(struct frame_queue *queue, const struct told *told);
+/* Drops each frame for which `is_wanted`, given `data`, is false. */
+void frame_queue_keep_only(struct frame_queue *queue,
+                           bool (*is_wanted)(const void *data, const struct frame *frame),
+                           const void *data);
 /* Drops all. */
 void frame_queue_clear(struct frame_queue *queue);
 

@@ -107,6 +107,11 @@ void live_go_on(struct conn *conn)
 
 /* ---- Jobs that come back ------------------------------------------------------------------- */
 
+static bool is_not_told(const void *told, const struct frame *frame)
+{
+    return !told_has(told, frame);
+}
+
 static void resumed(struct conn *conn, struct job *job)
 {
     if (job->err != ERR_OK) {
@@ -127,7 +132,7 @@ static void resumed(struct conn *conn, struct job *job)
     }
     /* What was both read and held would come again, behind newer ones. */
     if (conn->state == WS_LIVE) {
-        frame_queue_drop_told(&conn->socket.held, &told);
+        frame_queue_keep_only(&conn->socket.held, is_not_told, &told);
         ws_release_held(conn);
     }
     told_free(&told);

@@ -1,5 +1,6 @@
-/* A ring of hashes of texts, with the time each was told. It grows while its oldest entry is
- * still worth remembering, up to TOLD_MAX; most accounts need a few entries or none.
+/* A ring of hashes, with the time each was told: of the texts of frames, and of the ids of retracted
+ * messages, which are read off the text where protocol/envelope.c has put them. It grows while its
+ * oldest entry is still worth remembering, up to TOLD_MAX; most accounts need a few entries or none.
  *
  * Two texts are held to be the same when 64 bits agree. The texts of one account in two minutes
  * are thousands at most: that two of them meet by chance has odds of 1 to 10^12. */
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/envelope.h"
+#include "protocol/id.h"
 #include "protocol/memory.h"
 
 #define SIZE_MIN 16
@@ -19,10 +22,8 @@ struct told_frame {
     int64_t at_ms;
 };
 
-static uint64_t hash_of(const struct frame *frame)
+static uint64_t hash_of(const char *text, size_t length)
 {
-    const char *text = frame_text(frame);
-    size_t length = frame_length(frame);
     uint64_t hash = HASH_START;
     for (size_t i = 0; i < length; i++) {
         hash = (hash ^ (unsigned char)text[i]) * HASH_PRIME;
@@ -49,7 +50,33 @@ static void grow(struct told *told)
     told->start = 0;
 }
 
-void told_note(struct told *told, const struct frame *frame, int64_t now_ms)
+static uint64_t hash_of_text(const struct frame *frame)
+{
+    return hash_of(frame_text(frame), frame_length(frame));
+}
+
+/* The hash of the message's id, if the frame is such an event of a message:
+ *     {"event":"message.created","cursor":"…","data":{"id":"0123456789abcdef01234567",… */
+static bool hash_of_message(const struct frame *frame, enum event event, uint64_t *hash)
+{
+    static const char start[] = "{\"event\":\"", data[] = "\"data\":{\"id\":\"";
+    const char *name = event_row(event)->wire;
+    const char *text = frame_text(frame);
+    size_t length = strlen(name);
+    if (strncmp(text, start, sizeof start - 1) != 0 ||
+        strncmp(text + sizeof start - 1, name, length) != 0 ||
+        text[sizeof start - 1 + length] != '"') {
+        return false;
+    }
+    const char *id = strstr(text, data);
+    if (id == NULL || strlen(id) < sizeof data - 1 + OID_TEXT_BYTES - 1) {
+        return false;
+    }
+    *hash = hash_of(id + sizeof data - 1, OID_TEXT_BYTES - 1);
+    return true;
+}
+
+static void note(struct told *told, uint64_t hash, int64_t now_ms)
 {
     if (told->count == told->size) {
         bool is_old = told->count > 0 && now_ms - told->ring[told->start].at_ms > TOLD_MS;
@@ -61,20 +88,42 @@ void told_note(struct told *told, const struct frame *frame, int64_t now_ms)
         }
     }
     told->ring[(told->start + told->count) % told->size] =
-        (struct told_frame){.hash = hash_of(frame), .at_ms = now_ms};
+        (struct told_frame){.hash = hash, .at_ms = now_ms};
     told->count++;
 }
 
-bool told_has(const struct told *told, const struct frame *frame)
+void told_note(struct told *told, const struct frame *frame, int64_t now_ms)
 {
-    if (told->count == 0) {
-        return false;
+    note(told, hash_of_text(frame), now_ms);
+    told_note_retraction(told, frame, now_ms);
+}
+
+void told_note_retraction(struct told *told, const struct frame *frame, int64_t now_ms)
+{
+    uint64_t hash;
+    if (hash_of_message(frame, EVENT_MESSAGE_RETRACTED, &hash)) {
+        note(told, hash, now_ms);
     }
-    uint64_t hash = hash_of(frame);
+}
+
+static bool has(const struct told *told, uint64_t hash)
+{
     for (size_t i = told->count; i-- > 0;) {
         if (told->ring[(told->start + i) % told->size].hash == hash) {
             return true;
         }
     }
     return false;
+}
+
+bool told_has(const struct told *told, const struct frame *frame)
+{
+    return told->count > 0 && has(told, hash_of_text(frame));
+}
+
+bool told_is_taken_back(const struct told *told, const struct frame *frame)
+{
+    uint64_t hash;
+    return told->count > 0 && hash_of_message(frame, EVENT_MESSAGE_CREATED, &hash) &&
+           has(told, hash);
 }

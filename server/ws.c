@@ -223,8 +223,15 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
     lws_callback_on_writable(conn->wsi);
 }
 
+static bool is_not_taken_back(const void *told, const struct frame *frame)
+{
+    return !told_is_taken_back(told, frame);
+}
+
 void ws_release_held(struct conn *conn)
 {
+    const struct told *told = &conn->socket.member.session->told;
+    frame_queue_keep_only(&conn->socket.held, is_not_taken_back, told);
     frame_queue_append(&conn->socket.out, &conn->socket.held);
     lws_callback_on_writable(conn->wsi);
 }

@@ -27,7 +27,7 @@ enum ws_kind { WS_ANSWER, WS_DURABLE, WS_EPHEMERAL };
  * never held. Too much waiting closes the socket with 4101. */
 void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind);
 
-/* The socket has caught up: lets out what was held. */
+/* The socket has caught up: lets out what was held, but for what was taken back meanwhile. */
 void ws_release_held(struct conn *conn);
 
 /* Gives the next received frame to a worker, if there is one and none is there already. */
