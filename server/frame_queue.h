@@ -1,6 +1,7 @@
 /* Loop only. Frames that wait for a socket, oldest first. */
 #ifndef CONSULTD_SERVER_FRAME_QUEUE_H
 #define CONSULTD_SERVER_FRAME_QUEUE_H
+
 #include "server/frame.h"
 struct queued_frame;
 
