@@ -102,7 +102,8 @@ static enum err run_route(struct call *call, const struct route *route,
         log_error("a handler let a storage answer through", "route=%s", route->name);
         return ERR_INTERNAL;
     }
-    return err;
+    TRY(err);
+    return route->lane == LANE_WRITE ? replay_stamp_late(call) : ERR_OK;
 }
 
 static enum err run_rest(struct job *job, void **out)

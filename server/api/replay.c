@@ -11,10 +11,13 @@
 
 #include "server/api/chats.h"
 #include "server/api/emit.h"
+#include "server/clock.h"
 
 /* A write that takes longer than this has failed: the store's time-out is 10 s, and two nodes'
  * clocks are to be kept within a few seconds of each other. */
 #define OVERLAP_MICROSECONDS INT64_C(30000000)
+/* And one that took longer than this is stamped again. */
+#define LATE_MS INT64_C(10000)
 
 /* One thing to tell. */
 struct item {
@@ -237,6 +240,64 @@ enum err replay_find_news(struct call *call, enum role role, struct oid_list ids
     const struct consultation *order = orders.items;
     for (size_t i = 0; i < orders.count; i++) {
         note_news(ids, is_user ? order[i].user_id : order[i].doctor_id, has_news);
+    }
+    return ERR_OK;
+}
+
+/* ---- Late writes ----------------------------------------------------------------------------- */
+
+static enum err stamp_message(struct call *call, const struct message *message)
+{
+    int64_t rev = call_stamp(call);
+    struct condition is_as_read = WHERE(message, rev, IS, message->rev);
+    struct change fresh = SET(message, rev, rev), of_chat = MAX(chat, rev, rev);
+    enum err err = store_update(call->store, call->arena, COLLECTION_MESSAGES, message->id,
+                                &is_as_read, 1, &fresh, 1, NULL);
+    if (err == ERR_ABSENT) {
+        return ERR_OK; /* changed since, with a stamp of its own */
+    }
+    TRY(err);
+    return store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, NULL, 0,
+                        &of_chat, 1, NULL);
+}
+
+static enum err stamp_order(struct call *call, const struct consultation *order)
+{
+    struct condition is_as_read = WHERE(consultation, rev, IS, order->rev);
+    struct change fresh = SET(consultation, rev, call_stamp(call));
+    enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id,
+                                &is_as_read, 1, &fresh, 1, NULL);
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+/* Stamps anew what has this stamp and the account may see. */
+static enum err stamp_again(struct call *call, struct account account, int64_t rev)
+{
+    struct missed missed = {.count = 0};
+    TRY(read_chats(call, account, rev - 1, 0, &missed.chats));
+    TRY(read_messages(call, &missed.chats, rev - 1, 0, &missed.messages));
+    TRY(read_consultations(call, account, rev - 1, 0, &missed.consultations));
+    const struct message *messages = missed.messages.items;
+    for (size_t i = 0; i < missed.messages.count; i++) {
+        TRY(messages[i].rev == rev ? stamp_message(call, &messages[i]) : ERR_OK);
+    }
+    const struct consultation *orders = missed.consultations.items;
+    for (size_t i = 0; i < missed.consultations.count; i++) {
+        TRY(orders[i].rev == rev ? stamp_order(call, &orders[i]) : ERR_OK);
+    }
+    return ERR_OK;
+}
+
+enum err replay_stamp_late(struct call *call)
+{
+    if (store_is_ordered(store_of_session(call->store)) ||
+        clock_now(call->clock).ms - call->now.ms <= LATE_MS) {
+        return ERR_OK;
+    }
+    for (const struct emission *at = call->first_emission; at != NULL; at = at->next) {
+        if (at->rev != 0) {
+            TRY(stamp_again(call, at->audience, at->rev));
+        }
     }
     return ERR_OK;
 }

@@ -21,6 +21,11 @@ MUST_USE enum err replay_since(struct call *call, struct account account, int64_
 MUST_USE enum err replay_find_news(struct call *call, enum role role, struct oid_list ids,
                                    int64_t rev, bool *has_news);
 
+/* After a call of the WRITE lane that took longer than a replay can look back for (its process
+ * stood still): gives what the call has emitted a fresh stamp in the store, so that whoever resumes
+ * or checks from now on finds it. What is told of it keeps its old cursor. */
+MUST_USE enum err replay_stamp_late(struct call *call);
+
 /* How far back a replay must begin for a cursor at `rev`: with a store that does not order its
  * writes, a slow one may become visible after a newer one was seen. */
 int64_t replay_start(const struct store *store, int64_t rev);

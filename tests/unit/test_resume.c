@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "server/api/emit.h"
+#include "server/api/replay.h"
 #include "server/jobs.h"
 #include "storage/backend.h"
 #include "support_fake_store.h"
@@ -155,6 +156,37 @@ static void a_write_that_becomes_visible_late_is_found(void **state)
     assert_int_equal(told_by_resume(world.doctor, synced, "message", "慢了"), 0);
 }
 
+static void what_a_process_that_stood_still_wrote_is_stamped_again(void **state)
+{
+    (void)state;
+    struct message message, other;
+    struct consultation order = world_paid_order(&world);
+    assert_int_equal(world_send(&world, world.user, &order, "停了", NULL, &message), ERR_OK);
+    assert_int_equal(world_send(&world, world.user, &order, "别的", NULL, &other), ERR_OK);
+    struct call *call = world_ready(&world);
+    struct chat chat = world_chat(&world, order.chat_id);
+    emit_message(call, &chat, &message, false);
+    emit_consultation(call, &order);
+    world_shift(&world, SETTLED_MS); /* after it began, and before it is told */
+    int64_t synced = clock_stamp(world.clock);
+    assert_false(has_news(world.doctor, synced));
+    assert_int_equal(replay_stamp_late(call), ERR_OK);
+    call_forget_emissions(call);
+    assert_true(has_news(world.doctor, synced));
+    assert_true(has_news(world.user, synced));
+    assert_int_equal(told_by_resume(world.doctor, synced, "message.created", "停了"), 1);
+    assert_int_equal(told_by_resume(world.doctor, synced, "message.created", "别的"), 0);
+    assert_int_equal(told_by_resume(world.user, synced, "consultation.updated", ""), 1);
+    /* Not after a call that took no longer than usual. */
+    world_shift(&world, SETTLED_MS);
+    synced = clock_stamp(world.clock);
+    call = world_ready(&world);
+    emit_message(call, &chat, &other, false);
+    assert_int_equal(replay_stamp_late(call), ERR_OK);
+    call_forget_emissions(call);
+    assert_false(has_news(world.doctor, synced));
+}
+
 static void a_chats_messages_are_replayed_by_seq_whatever_their_stamps(void **state)
 {
     (void)state;
@@ -279,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_write_that_becomes_visible_late_is_found),
+        TEST(what_a_process_that_stood_still_wrote_is_stamped_again),
         TEST(a_chats_messages_are_replayed_by_seq_whatever_their_stamps),
         TEST(a_check_says_who_has_news),
         TEST(a_retraction_that_was_cut_short_is_told_when_it_is_repeated),
