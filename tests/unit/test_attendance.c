@@ -168,6 +168,37 @@ static void one_node_over_a_unix_socket(void **state)
     tell_of_one_node(url);
 }
 
+/* Calls beat until it succeeds, or fails the test. */
+static void beat_soon(struct attendance *node, struct attendance_beat *out)
+{
+    struct timespec started;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &started);
+    while (!beat(node, A_DAY, out)) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        assert_true((now.tv_sec - started.tv_sec) * 1000 < SOON_MS);
+    }
+}
+
+static void host_name_is_looked_up_by_another_thread(void **state)
+{
+    const struct redis_server *server = *state;
+    char url[128];
+    snprintf(url, sizeof url, "redis://localhost:%d/test", server->port);
+    struct attendance *node = open_at(url, TIMEOUT_SECONDS);
+    struct attendance_beat found;
+    assert_false(beat(node, A_DAY, &found)); /* it asks, and does not wait */
+    beat_soon(node, &found);
+    assert_true(found.asks_for_all);
+    assert_true(note(node, user, 0));
+    attendance_close(node);
+
+    node = open_at("redis://no.such.host.invalid/test", TIMEOUT_SECONDS);
+    assert_false(beat(node, A_DAY, &found));
+    assert_false(beat(node, A_DAY, &found));
+    attendance_close(node);
+}
+
 static void offline_only_after_the_last_node(void **state)
 {
     struct attendance *a = open_at(url_of(*state), TIMEOUT_SECONDS);
@@ -376,6 +407,7 @@ int main(void)
     const struct CMUnitTest with_redis[] = {
         WITH_REDIS(one_node_with_redis),
         WITH_REDIS(one_node_over_a_unix_socket),
+        WITH_REDIS(host_name_is_looked_up_by_another_thread),
         WITH_REDIS(offline_only_after_the_last_node),
         WITH_REDIS(dead_node_is_found_by_one_other),
         WITH_REDIS(who_is_elsewhere_is_not_gone_with_a_node),
