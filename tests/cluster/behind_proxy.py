@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from nodes import (Closed, Front, Skipped, Socket, World, database_of, is_listening,
+from nodes import (DEADLINE, Closed, Front, Skipped, Socket, World, database_of, is_listening,
                    make_certificate, wait_until)
 
 TALKERS = 9
@@ -151,6 +151,13 @@ def tell_the_story(front, nodes):
         assert front_get(front, path) == 404, path  # these are not for the world
     for node in nodes:
         assert node.get("/readyz")[0] == 200
+        # One node is away: calls go to the others at once.
+        assert node.end() == 0
+        for _ in range(6):
+            front.forget_link()
+            assert world.user.get("/api/chat/detail", {"id": world.chat})["id"] == world.chat
+        node.start()
+        wait_until(lambda: node.get("/readyz")[0] == 200)
     patient.is_over = doctor.is_over = True
 
 
@@ -170,6 +177,16 @@ def a_consultation_through_nginx_from_sign_up_to_a_retracted_reply(stage):
 def a_consultation_through_haproxy_from_sign_up_to_a_retracted_reply(stage):
     nodes = start_nodes(stage)
     tell_the_story(start_haproxy(stage, nodes), nodes)
+
+
+def a_second_node_on_one_sqlite_file_is_refused(stage):
+    node = stage.node("node")
+    second = subprocess.run(node.command + ["--listen", "127.0.0.1:0"], capture_output=True,
+                            text=True, check=False, timeout=DEADLINE)
+    assert second.returncode == 1, second
+    assert "another process uses it" in second.stderr, second.stderr
+    assert "listening" not in second.stdout
+    assert node.get("/readyz")[0] == 200
 
 
 # ---- Restarts ----
@@ -203,8 +220,7 @@ class Talker(threading.Thread):
                 link = self.front.new_link()
                 self.front.local.link = link  # each call on a new connection: no hidden repetition
                 status, answer = self.front.post(path, self.body(text), self.caller.token)
-                if getattr(self.front.local, "link", None) is not None:
-                    self.front.forget_link()
+                self.front.forget_link()
                 return status, answer
             if self.socket is None:
                 self.socket = Socket(self.front)
@@ -304,6 +320,7 @@ def restarting_each_node_under_load_loses_no_call_and_no_message(stage):
           f"{[why for t in talkers for why in t.again]}, sockets closed {codes}")
 
 
-TESTS = [a_consultation_through_nginx_from_sign_up_to_a_retracted_reply,
+TESTS = [a_second_node_on_one_sqlite_file_is_refused,
+         a_consultation_through_nginx_from_sign_up_to_a_retracted_reply,
          a_consultation_through_haproxy_from_sign_up_to_a_retracted_reply,
          restarting_each_node_under_load_loses_no_call_and_no_message]

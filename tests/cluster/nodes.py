@@ -174,7 +174,8 @@ class Node(Process):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
 
     def forget_link(self):
-        self.local.link.close()
+        if getattr(self.local, "link", None) is not None:
+            self.local.link.close()
         self.local.link = None
 
 

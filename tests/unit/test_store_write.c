@@ -344,6 +344,35 @@ static void the_notice_of_a_message_can_be_taken_away(void **state)
     assert_null(after.text.plain);
 }
 
+static void a_shut_session_asks_nothing_and_goes_on_when_it_is_opened(void **state)
+{
+    struct store_fixture *f = *state;
+    insert_order(f);
+    struct consultation second = {.id = oid_number(2)}, read;
+    struct object_list found;
+    int64_t count;
+    const struct query all = {.limit = 0};
+    const struct change change = SET(consultation, status, "02");
+    const enum collection in = COLLECTION_CONSULTATIONS;
+    store_shut(f->session, true);
+    assert_int_equal(store_insert(f->session, in, &second), ERR_STORE);
+    assert_int_equal(store_insert_many(f->session, in, &second, 1), ERR_STORE);
+    assert_int_equal(store_get(f->session, f->arena, in, oid_number(1), &read), ERR_STORE);
+    assert_int_equal(store_find(f->session, f->arena, in, &all, &found), ERR_STORE);
+    assert_int_equal(store_count(f->session, in, &all, &count), ERR_STORE);
+    assert_int_equal(
+        store_update(f->session, f->arena, in, oid_number(1), NULL, 0, &change, 1, NULL),
+        ERR_STORE);
+    assert_int_equal(store_remove(f->session, in, oid_number(1), NULL, 0), ERR_STORE);
+    assert_int_equal(store_ping(f->session), ERR_STORE);
+    assert_non_null(strstr(store_trouble(f->session), "not asked"));
+    store_shut(f->session, false);
+    assert_int_equal(store_count(f->session, in, &all, &count), ERR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_get(f->session, f->arena, in, oid_number(1), &read), ERR_OK);
+    assert_string_not_equal(read.status, "02");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_record_is_removed_only_where_all_conditions_hold),
         cmocka_unit_test(an_undone_removal_leaves_the_record),
         cmocka_unit_test(the_notice_of_a_message_can_be_taken_away),
+        cmocka_unit_test(a_shut_session_asks_nothing_and_goes_on_when_it_is_opened),
     };
     return RUN_ON_EVERY_BACKEND("writing", tests);
 }
