@@ -43,12 +43,11 @@ static bool is_among(const enum err *errs, size_t count, enum err err)
     return false;
 }
 
+/* Who comes with a service key is known, but may not call what is for users and doctors. */
 static bool access_may_refuse(enum access access, enum err err)
 {
-    bool is_open = access == ACCESS_OPEN;
-    bool is_for_all = is_open || access == ACCESS_SIGNED;
-    return (!is_open && (err == ERR_NOT_SIGNED_IN || err == ERR_TOKEN_EXPIRED)) ||
-           (!is_for_all && err == ERR_NOT_YOURS);
+    return access != ACCESS_OPEN &&
+           (err == ERR_NOT_SIGNED_IN || err == ERR_TOKEN_EXPIRED || err == ERR_NOT_YOURS);
 }
 
 static bool text_may_refuse(const struct field *field, int64_t max, enum err err)
