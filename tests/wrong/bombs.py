@@ -68,6 +68,7 @@ class Bombs:
             for field in endpoint["request"]:
                 self.odd_values(endpoint, request, field, kept)
                 self.odd_numbers(endpoint, request, field)
+                self.odd_within(endpoint, request, field, kept)
                 self.twice(endpoint, request, field)
             self.no_objects(endpoint)
             self.bombs(endpoint, request)
@@ -99,6 +100,29 @@ class Bombs:
             self.report.check(f"{path} {name} = {items[0]!r:.60}", (status,) + blamed(answer)[1:],
                               (400,) + items[1:])
         self.report.check(f"{path} {name}: nothing changed", difference(kept, self.world.dump()), "")
+
+    def odd_within(self, endpoint, request, field, kept):
+        """Every wrong type, too long a text and what is missing, in the second object of a list."""
+        path, name = endpoint["path"], field["name"]
+        if field["kind"] != "object list":
+            return
+        first, caller = request[name][0], rightful(self.world, endpoint)
+        for inner in field["fields"]:
+            odd = [(value, dict(first, **{inner["name"]: value})) for value in ODD_VALUES]
+            odd.append((None, {key: value for key, value in first.items() if key != inner["name"]}))
+            if inner["kind"] == "text" and inner["max"]:
+                text = "中" * (inner["max"] + 1)
+                odd.append((text, dict(first, **{inner["name"]: text})))
+            for value, item in odd:
+                reason = error_of(inner, value)
+                if reason is None:
+                    continue
+                status, answer = caller.rest(path, dict(request, **{name: [first, item]}))
+                self.report.check(f"{path} {name}[1].{inner['name']} = {value!r:.60}",
+                                  (status,) + blamed(answer)[1:],
+                                  (400, reason, f"{name}[1].{inner['name']}"))
+        self.report.check(f"{path} {name}: nothing changed within",
+                          difference(kept, self.world.dump()), "")
 
     @staticmethod
     def odd_items(field):

@@ -13,6 +13,8 @@ An entry has
   shown    for text fields: where a text that was taken can be read again; a function of (world,
            answer, request). Not said: in `data` of the answer, under its own name
   answer   what everybody gets in place of 200, where this server has no such thing: (status, reason)
+  within   for text fields of a list's objects ("answers[].text"): a function that makes a request
+           with a text there, of (world, text), and one that reads what was kept, of (world, request)
   refused  for text fields: what the endpoint answers to a sound text that means nothing to it
 """
 
@@ -22,13 +24,14 @@ OK = (200, None)
 
 ENTRIES = {}
 
-Entry = namedtuple("Entry", "body by stranger foreign unknown others shown refused answer")
+Entry = namedtuple("Entry",
+                   "body by stranger foreign unknown others shown refused answer within")
 
 
 def entry(path, body, by=None, stranger=None, foreign=None, unknown=None, others=None, shown=None,
-          refused=None, answer=OK):
+          refused=None, answer=OK, within=None):
     ENTRIES[path] = Entry(body, by, stranger, foreign or {}, unknown or {}, others, shown or {},
-                          refused or {}, answer)
+                          refused or {}, answer, within or {})
 
 
 def item_of(path, request, key="items"):
@@ -176,7 +179,9 @@ entry("/treatment/diagnisis/queryByConsultation", lambda w: {"consultationId": w
 
 # ＋ evaluations, other systems
 entry("/consultation/evaluate", lambda w: w.evaluation_body(),
-      stranger=("NOT_YOURS", "consultationId"))
+      stranger=("NOT_YOURS", "consultationId"),
+      within={"answers[].text": (lambda w, text: w.evaluation_with(text),
+                                 lambda w, request: w.evaluated_text(request))})
 entry("/system/message/create",
       lambda w: {"chatId": w.system_chat(), "type": "01", "text": "请取药"},
       foreign={"chatId": (400, "WRONG_MESSAGE_TYPE"), "consultationId": (409, "WRONG_CHAT")},

@@ -77,6 +77,8 @@ class Injection:
             for field in endpoint["request"]:
                 self.texts(endpoint, field)
                 self.no_texts(endpoint, field)
+                for inner in field["fields"] if field["kind"] == "object list" else []:
+                    self.texts_within(endpoint, field, inner)
         self.names()
         self.paths_and_headers()
         self.socket_frames()
@@ -140,6 +142,32 @@ class Injection:
         if field["kind"] == "text list":
             expected = json.loads(expected)
         self.report.check(title, shown, expected)
+
+    # ---- Texts within the objects of a list ----
+
+    def texts_within(self, endpoint, field, inner):
+        """Every text in this field of a list's second object: refused with its place, or taken and
+        stored as it is."""
+        path, name = endpoint["path"], f"{field['name']}[].{inner['name']}"
+        make, read = ENTRIES[path].within.get(name, (None, None))
+        if inner["kind"] == "text" and make is None:
+            self.report.fail(f"{path} {name}", "is not in `within` of tests/wrong/entries.py")
+            return
+        first = self.kept_request(endpoint)[field["name"]][0]
+        for number, text in enumerate(TEXTS):
+            way = Caller.over_socket if number % 2 else Caller.rest
+            title = f"{path} {name} {text!r} by {way.__name__}"
+            reason = error_of(inner, text)
+            if reason is not None:
+                items = [first, dict(first, **{inner["name"]: text})]
+                request = dict(self.kept_request(endpoint), **{field["name"]: items})
+                status, answer = way(rightful(self.world, endpoint), path, request)
+                self.report.check(title, (status,) + blamed(answer)[1:],
+                                  (400, reason, name.replace("[]", "[1]")))
+            elif make is not None and trimmed(text) != "":
+                request = make(self.world, text)
+                status, answer = way(rightful(self.world, endpoint), path, request)
+                self.report.check(title, (status, read(self.world, request)), (200, trimmed(text)))
 
     # ---- Searches ----
 

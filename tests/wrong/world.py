@@ -10,6 +10,7 @@ import json
 import secrets
 import sqlite3
 
+from rules import BLANKS
 from server import SANDBOX_KEY, Closed, Socket
 
 SERVICE_KEY = "sk_demo"  # of every demo server
@@ -79,7 +80,9 @@ class World:
         self.message = self.send()
         self.other_message = self.send_as_stranger()
         self.department = self.user.get("/api/department/list")[0]["id"]
-        self.question = self.user.get("/api/evaluateQuesion/list")[0]["id"]
+        self.question, self.written_question = (
+            next(row["id"] for row in self.user.get("/api/evaluateQuesion/list")
+                 if row["type"] == kind) for kind in ("01", "02"))
         self.quick_reply = self.make_quick_reply(self.doctor)
         self.other_quick_reply = self.make_quick_reply(self.other_doctor)
         self.collection = self.collect(self.user)
@@ -167,6 +170,30 @@ class World:
     def evaluation_body(self):
         return {"consultationId": self.finished_order()["id"],
                 "answers": [{"evaluateQuesionId": self.question, "score": 5}]}
+
+    def evaluation_with(self, text):
+        body = self.evaluation_body()
+        body["answers"].append({"evaluateQuesionId": self.written_question, "text": text})
+        return body
+
+    def evaluated_text(self, request):
+        """What was kept of an evaluation that was taken: no endpoint answers it. The same again is
+        the same and any other is refused; of SQLite it is read from the row."""
+        path, text = "/consultation/evaluate", request["answers"][-1]["text"]
+        other = dict(request["answers"][-1], text=text[:1] + "。" + text[1:])
+        again, _ = self.user.rest(path, request)
+        changed, _ = self.user.rest(path, dict(request, answers=request["answers"][:-1] + [other]))
+        if (again, changed) != (200, 409):
+            return f"again {again}, changed {changed}"
+        if self.server.database is None:
+            return text.strip(BLANKS)
+        link = sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True)
+        try:
+            rows = link.execute("SELECT text FROM evaluation_answers WHERE consultationId = ? "
+                                "AND text IS NOT NULL", [bytes.fromhex(request["consultationId"])])
+            return "|".join(kept for (kept,) in rows)
+        finally:
+            link.close()
 
     def message_body(self, order=None, **fields):
         order = order or self.order
