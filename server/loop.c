@@ -45,7 +45,6 @@
 #define WRITE_BYTES (4 * 1024 * 1024) /* more than any frame: it is written whole */
 #define IDLE_TURNS_MAX 50             /* of the poll loop, without anything done */
 #define NAP_NS 1000000                /* of a loop that spins */
-#define LINGER_SECONDS 15 /* for a peer that must first read what the kernel holds for it */
 #define MS_PER_SECOND 1000
 #define EXIT_TROUBLE 1
 

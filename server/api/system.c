@@ -94,7 +94,7 @@ enum err api_system_message_create(struct call *call, const struct system_messag
     }
     TRY(err);
     if (strcmp(in->type, MESSAGE_CONTENT) == 0 && !oid_is_none(chat.patient_id)) {
-        return call_blame(call, ERR_WRONG_MESSAGE_TYPE, "type");
+        return call_blame(call, ERR_WRONG_MESSAGE_TYPE, "chatId");
     }
     if (!oid_is_none(in->consultation_id)) {
         TRY(check_order(call, in->consultation_id, &chat));
