@@ -64,7 +64,9 @@ export async function openPage(browser, { query = '', width = 1440, height = 900
   page.on('pageerror', (error) => note(`error: ${error.stack}`));
   page.on('requestfailed', (request) => {
     // A browser takes from a voice what it needs to know its length, and leaves the rest.
-    const enough = request.resourceType() === 'media' && request.failure()?.errorText === 'net::ERR_ABORTED';
+    // A page that is left takes no icon any more.
+    const enough = (request.resourceType() === 'media' || request.url().endsWith('/icon.svg'))
+      && request.failure()?.errorText === 'net::ERR_ABORTED';
     enough || note(`request: ${request.url()} ${request.failure()?.errorText}`);
   });
   await page.exposeFunction('reportBreach', (text) => note(`policy: ${text}`));
