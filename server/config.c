@@ -598,11 +598,12 @@ static void print_url(const char *text, FILE *out)
 static void print_comment(const char *help, FILE *out)
 {
     const int width = 96;
-    int used = width;
+    int used = 1;
+    fprintf(out, ";");
     while (*help != '\0') {
         int length = (int)strcspn(help, " ");
         if (used + 1 + length > width) {
-            fprintf(out, used == width ? ";" : "\n;");
+            fprintf(out, "\n;");
             used = 1;
         }
         fprintf(out, " %.*s", length, help);

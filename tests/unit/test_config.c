@@ -225,6 +225,20 @@ static void the_shipped_file_is_what_print_config_prints(void **state)
     settings_free(settings);
 }
 
+static void a_comment_goes_on_in_a_line_of_its_own(void **state)
+{
+    (void)state;
+    struct settings *settings = load("--print-config", NULL);
+    char *text = printed(settings);
+    for (const char *line = text; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        assert_in_range(length, 0, 110); /* 96, and the range of a number */
+        line += length + (line[length] == '\n');
+    }
+    free(text);
+    settings_free(settings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +251,7 @@ int main(void)
         TEST(the_test_clock_is_for_demos_only),
         TEST(secrets_are_masked_in_print),
         TEST(the_shipped_file_is_what_print_config_prints),
+        TEST(a_comment_goes_on_in_a_line_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
