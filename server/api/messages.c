@@ -162,25 +162,12 @@ static enum err pass_gate(struct call *call, struct message *message, struct pla
         WHERE(chat, open_consultation_id, IS, message->consultation_id),
         WHERE(chat, deadline, ABOVE, call->now),
     };
-    message->rev = call_stamp(call);
-    *taken = (struct places){.id = message->id,
-                             .count = 1,
-                             .to_user = message_is_for(message, SIDE_USER),
-                             .to_doctor = message_is_for(message, SIDE_DOCTOR),
-                             .conditions = conditions,
-                             .condition_count = ARRAY_LENGTH(conditions),
-                             .shown = message,
-                             .rev = message->rev};
-    enum err err = places_take(call, message->chat_id, taken, chat);
+    enum err err = post_take_seq(call, message, conditions, ARRAY_LENGTH(conditions), taken, chat);
     if (err == ERR_ABSENT) {
         err = explain_shut_gate(call, message);
         return err == ERR_OK ? ERR_BUSY : err;
     }
-    TRY(err);
-    message->seq = chat->last_seq + 1;
-    message->user_total = chat->user_total + taken->to_user;
-    message->doctor_total = chat->doctor_total + taken->to_doctor;
-    return ERR_OK;
+    return err;
 }
 
 static enum err store_message(struct call *call, struct chat *chat, enum side side,

@@ -283,21 +283,21 @@ enum err posts_make(struct call *call, struct consultation *order, enum occasion
 
 enum err post_take_seq(struct call *call, struct message *message,
                        const struct condition *conditions, size_t condition_count,
-                       struct chat *chat)
+                       struct places *taken, struct chat *chat)
 {
     message->rev = call_stamp(call);
-    struct places places = {.id = message->id,
-                            .count = 1,
-                            .to_user = message_is_for(message, SIDE_USER),
-                            .to_doctor = message_is_for(message, SIDE_DOCTOR),
-                            .conditions = conditions,
-                            .condition_count = condition_count,
-                            .shown = message,
-                            .rev = message->rev};
-    TRY(places_take(call, message->chat_id, &places, chat));
+    *taken = (struct places){.id = message->id,
+                             .count = 1,
+                             .to_user = message_is_for(message, SIDE_USER),
+                             .to_doctor = message_is_for(message, SIDE_DOCTOR),
+                             .conditions = conditions,
+                             .condition_count = condition_count,
+                             .shown = message,
+                             .rev = message->rev};
+    TRY(places_take(call, message->chat_id, taken, chat));
     message->seq = chat->last_seq + 1;
-    message->user_total = chat->user_total + places.to_user;
-    message->doctor_total = chat->doctor_total + places.to_doctor;
+    message->user_total = chat->user_total + taken->to_user;
+    message->doctor_total = chat->doctor_total + taken->to_doctor;
     return ERR_OK;
 }
 
@@ -322,8 +322,9 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     if (err != ERR_ABSENT) {
         return err;
     }
+    struct places taken;
     struct chat chat;
-    TRY(post_take_seq(call, &message, NULL, 0, &chat));
+    TRY(post_take_seq(call, &message, NULL, 0, &taken, &chat));
     TRY(store_insert_many(call->store, COLLECTION_MESSAGES, &message, 1));
     struct object_list none = {NULL, 0};
     TRY(note_posts(call, &none, &message, 1));

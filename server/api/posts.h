@@ -51,11 +51,11 @@ MUST_USE enum err places_take(struct call *call, struct oid chat_id, const struc
                               struct chat *before);
 /* Takes the chat's next seq for a message of type 01 to 04, whose id, type, content, direction and
  * times are there: one conditional update, which also counts it and shows it as the chat's last.
- * Fills seq, totals and rev; `chat` receives the chat as it was before. ERR_ABSENT: a condition
- * fails. */
+ * Fills seq, totals and rev; `taken` receives what places_give_back needs, `chat` the chat as it was
+ * before. ERR_ABSENT: a condition fails. */
 MUST_USE enum err post_take_seq(struct call *call, struct message *message,
                                 const struct condition *conditions, size_t condition_count,
-                                struct chat *chat);
+                                struct places *taken, struct chat *chat);
 
 /* For places that were taken in vain, since another node has stored the messages at other ones:
  * `stored` has the totals before those, as `before` has before these.
