@@ -2,7 +2,7 @@
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[ch] \
-	server/commands/*.[ch] tests/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+	server/commands/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
 .PHONY: build run test test-asan test-tsan test-soak test-faults test-schemathesis fuzz scale coverage golden format style lint clean
