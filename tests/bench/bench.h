@@ -18,7 +18,7 @@ struct options {
     size_t target_count;
     int pids[PIDS_MOST]; /* of the server: whose CPU time and memory are told */
     size_t pid_count;
-    const char *world_path, *store;
+    const char *world_path, *store, *path;
     bool as_json;
 #define NUMBER_OPTION(name, word, value, least, most, help) double name;
 #include "tests/bench/options.def"
@@ -62,12 +62,22 @@ void report_usage(struct report *report, const struct usage *from, const struct 
 void mode_prepare(const struct options *options, struct report *report);
 void mode_closed(const struct options *options, struct report *report);
 void mode_open(const struct options *options, struct report *report);
+void mode_idle(const struct options *options, struct report *report);
+void mode_connect(const struct options *options, struct report *report);
+void mode_resume(const struct options *options, struct report *report);
+void mode_rest_send(const struct options *options, struct report *report);
+void mode_rest_list(const struct options *options, struct report *report);
 
 /* ---- world.c ---- */
 
-/* Reads the file of `prepare`; ends the program if it has fewer pairs or users than needed. */
-struct world *world_read(const char *path, size_t pairs, size_t users);
+/* Reads the file of `prepare`; ends the program if it has fewer pairs than needed. Caller owns. */
+struct world *world_read(const char *path, size_t pairs);
 void world_free(struct world *world);
+
+/* ---- rest.c ---- */
+
+/* Sends messages into the chat of the first pair, as fast as it goes. */
+void rest_fill(const struct options *options, const struct world *world, size_t messages);
 
 /* ---- doctors.c: the part that works on the store ---- */
 

@@ -136,6 +136,8 @@ static void consultd_text(struct party *party, const char *text, size_t length)
             party->kind->acknowledged(party, message_number(number), is_good);
         } else if (!is_good) {
             party->kind->closed(party, "connect was refused");
+        } else if (party->identity.cursor != NULL) {
+            party->is_reset = find(at, (size_t)(end - at), "\"resumed\":true") == NULL;
         }
     } else if (begins(text, length, "{\"event\":\"message.created\"")) {
         (void)tell_delivered(party, text, length);

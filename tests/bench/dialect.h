@@ -35,6 +35,7 @@ struct party {
     void *owner;
     struct identity identity;
     bool is_ready;
+    bool is_reset;             /* consultd: its cursor was not taken */
     char cursor[CURSOR_BYTES]; /* consultd: the last one of a `synced` */
 };
 

@@ -33,6 +33,11 @@ static const struct mode {
     {"prepare", mode_prepare, "makes accounts, orders and chats on a consultd (--store, --world)"},
     {"closed", mode_closed, "pairs that keep a window of messages unacknowledged"},
     {"open", mode_open, "pairs at a set rate; latencies from when a message was due"},
+    {"idle", mode_idle, "sockets that are only there: memory of each, and CPU (--pid)"},
+    {"connect", mode_connect, "sockets opened, signed in and closed, so many at a time"},
+    {"resume", mode_resume, "sockets that come back all at once, and what they missed"},
+    {"rest-send", mode_rest_send, "messages sent by POST, on kept-alive connections"},
+    {"rest-list", mode_rest_list, "the newest ten messages of the first pair's chat"},
 };
 
 /* ---- What was found ------------------------------------------------------------------------ */
@@ -185,6 +190,7 @@ static void print_help(void)
          "  --world       file with the accounts that `prepare` has made\n"
          "  --store       prepare: the server's store; the environment needs its "
          "CONSULTD_TOKEN_KEYS\n"
+         "  --path        rest-…: what is asked of another server than consultd, / if not given\n"
          "  --pid         the server's process, up to four: its CPU time and memory are told\n"
          "  --json        prints an object on stdout, and the line for people on stderr");
     for (size_t i = 0; i < ARRAY_LENGTH(number_options); i++) {
@@ -241,6 +247,8 @@ static void take_option(struct options *options, const char *word, const char *t
         options->world_path = text;
     } else if (strcmp(word, "store") == 0) {
         options->store = text;
+    } else if (strcmp(word, "path") == 0) {
+        options->path = text;
     } else {
         take_number(options, word, text);
     }
@@ -249,6 +257,7 @@ static void take_option(struct options *options, const char *word, const char *t
 static void read_arguments(struct options *options, int argc, char **argv)
 {
     options->dialect = dialect_named("consultd");
+    options->path = "/";
     for (size_t i = 0; i < ARRAY_LENGTH(number_options); i++) {
         *number_at(options, &number_options[i]) = number_options[i].standard;
     }

@@ -7,23 +7,15 @@
  * Every message is remembered: what is acknowledged must be delivered, once, in order. Times are taken of
  * those that were due while it was measured. */
 #include "tests/bench/bench.h"
+#include "tests/bench/form.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define READY_SECONDS 60
-#define STALL_SECONDS 5 /* nothing comes any more */
-#define PLACES_MOST 4
+#define STALL_SECONDS 5  /* nothing comes any more */
 #define AT_ONCE_MOST 256 /* open: messages before something is read again */
 #define MESSAGES_LEAST 1024
-
-/* A message as it is sent, but for its number. */
-struct form {
-    char *text; /* owned */
-    size_t length;
-    size_t places[PLACES_MOST];
-    size_t place_count;
-};
 
 struct message {
     int64_t due_ns;
@@ -59,42 +51,6 @@ struct talk {
 
 /* ---- Messages ------------------------------------------------------------------------------ */
 
-static void form_make(struct form *form, const struct talk *talk, const struct pair *pair,
-                      const char *run)
-{
-    const struct options *options = talk->options;
-    char text[FRAME_MOST / 2];
-    char frame[FRAME_MOST];
-    marked_text(pair->number, (size_t)options->text, text);
-    struct letter letter = {
-        .pair = pair->number, .receiver = pair->receiver.identity.number, .text = text, .run = run};
-    if (talk->world != NULL) {
-        letter.chat = talk->world->pairs[pair->number].chat;
-        letter.order = talk->world->pairs[pair->number].order;
-    }
-    form->length = (size_t)options->dialect->message(&letter, frame);
-    form->text = must_allocate(form->length + 1);
-    memcpy(form->text, frame, form->length + 1);
-    const char *at = form->text;
-    while ((at = strstr(at, NUMBER_PLACE)) != NULL && form->place_count < PLACES_MOST) {
-        form->places[form->place_count++] = (size_t)(at - form->text);
-        at += NUMBER_DIGITS;
-    }
-}
-
-static void form_number(struct form *form, uint32_t number)
-{
-    char digits[NUMBER_DIGITS];
-    number += NUMBER_LEAST;
-    for (size_t i = NUMBER_DIGITS; i-- > 0;) {
-        digits[i] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    for (size_t i = 0; i < form->place_count; i++) {
-        memcpy(form->text + form->places[i], digits, NUMBER_DIGITS);
-    }
-}
-
 static struct message *message_new(struct pair *pair)
 {
     if (pair->sent == pair->room) {
@@ -112,10 +68,9 @@ static struct message *message_new(struct pair *pair)
 static void send_next(struct pair *pair, int64_t due_ns)
 {
     message_new(pair)->due_ns = due_ns;
-    form_number(&pair->form, pair->sent);
+    form_send(&pair->form, &pair->sender, pair->sent);
     pair->sent++;
     pair->talk->counts.sent++;
-    websocket_send(&pair->sender.websocket, pair->form.text, pair->form.length);
 }
 
 static void take_time(const struct talk *talk, struct histogram *times, int64_t due_ns)
@@ -207,13 +162,13 @@ static void open_party(struct talk *talk, struct pair *pair, struct party *party
 static struct talk *talk_begin(const struct options *options)
 {
     struct talk *talk = must_allocate(sizeof *talk);
-    char run[16];
-    snprintf(run, sizeof run, "%08x", (unsigned)(now_ns() / 1000));
+    char run[RUN_BYTES];
+    run_name(run);
     talk->options = options;
     talk->wire = wire_new();
     talk->pair_count = (size_t)options->pairs;
     talk->world =
-        options->dialect->needs_world ? world_read(options->world_path, talk->pair_count, 0) : NULL;
+        options->dialect->needs_world ? world_read(options->world_path, talk->pair_count) : NULL;
     talk->pairs = must_allocate(talk->pair_count * sizeof *talk->pairs);
     talk->from_ns = talk->to_ns = INT64_MAX;
     for (size_t i = 0; i < talk->pair_count; i++) {
@@ -222,7 +177,13 @@ static struct talk *talk_begin(const struct options *options)
         pair->number = (uint32_t)i;
         open_party(talk, pair, &pair->sender, true);
         open_party(talk, pair, &pair->receiver, false);
-        form_make(&pair->form, talk, pair, run);
+        struct letter letter = {
+            .pair = pair->number, .receiver = pair->receiver.identity.number, .run = run};
+        if (talk->world != NULL) {
+            letter.chat = talk->world->pairs[i].chat;
+            letter.order = talk->world->pairs[i].order;
+        }
+        form_make(&pair->form, options->dialect, letter, (size_t)options->text);
     }
     int64_t deadline_ns = now_ns() + READY_SECONDS * NS_PER_SECOND;
     while (talk->ready < 2 * talk->pair_count) {
@@ -243,7 +204,7 @@ static void talk_end(struct talk *talk)
         link_free(&pair->sender.websocket.link);
         link_free(&pair->receiver.websocket.link);
         free(pair->messages);
-        free(pair->form.text);
+        form_free(&pair->form);
     }
     if (talk->world != NULL) {
         world_free(talk->world);

@@ -24,7 +24,16 @@ static char *word_copy(const char *word)
     return copy;
 }
 
-static void take_line(struct world *world, char *line, size_t pairs, size_t users)
+static void *one_more(void *array, size_t count, size_t bytes)
+{
+    void *grown = realloc(array, (count + 1) * bytes);
+    if (grown == NULL) {
+        give_up("no memory");
+    }
+    return grown;
+}
+
+static void take_line(struct world *world, char *line)
 {
     char *rest = NULL;
     char *words[5] = {NULL};
@@ -32,15 +41,17 @@ static void take_line(struct world *world, char *line, size_t pairs, size_t user
     for (size_t i = 1; i < ARRAY_LENGTH(words) && words[i - 1] != NULL; i++) {
         words[i] = strtok_r(NULL, " \n", &rest);
     }
-    if (words[4] != NULL && strcmp(words[0], "pair") == 0 && world->pair_count < pairs) {
+    if (words[4] != NULL && strcmp(words[0], "pair") == 0) {
+        world->pairs = one_more(world->pairs, world->pair_count, sizeof *world->pairs);
         world->pairs[world->pair_count++] = (struct world_pair){
             word_copy(words[1]), word_copy(words[2]), word_copy(words[3]), word_copy(words[4])};
-    } else if (words[1] != NULL && strcmp(words[0], "user") == 0 && world->user_count < users) {
+    } else if (words[1] != NULL && strcmp(words[0], "user") == 0) {
+        world->users = one_more(world->users, world->user_count, sizeof *world->users);
         world->users[world->user_count++] = word_copy(words[1]);
     }
 }
 
-struct world *world_read(const char *path, size_t pairs, size_t users)
+struct world *world_read(const char *path, size_t pairs)
 {
     if (path == NULL) {
         give_up("--world FILE is needed, as `prepare` has written it");
@@ -50,16 +61,13 @@ struct world *world_read(const char *path, size_t pairs, size_t users)
         give_up("%s cannot be read", path);
     }
     struct world *world = must_allocate(sizeof *world);
-    world->pairs = must_allocate((pairs + 1) * sizeof *world->pairs);
-    world->users = must_allocate((users + 1) * sizeof *world->users);
     char line[LINE_BYTES];
     while (fgets(line, sizeof line, file) != NULL) {
-        take_line(world, line, pairs, users);
+        take_line(world, line);
     }
     fclose(file);
-    if (world->pair_count < pairs || world->user_count < users) {
-        give_up("%s has %zu pairs and %zu users, fewer than needed", path, world->pair_count,
-                world->user_count);
+    if (world->pair_count < pairs) {
+        give_up("%s has %zu pairs, fewer than needed", path, world->pair_count);
     }
     return world;
 }
@@ -289,7 +297,13 @@ void mode_prepare(const struct options *options, struct report *report)
         free(making.doctors[i]);
     }
     free(making.doctors);
+    if (options->messages > 0) {
+        struct world *world = world_read(options->world_path, 1);
+        rest_fill(options, world, (size_t)options->messages);
+        world_free(world);
+    }
     report_number(report, "pairs", options->pairs);
     report_number(report, "users", options->users);
+    report_number(report, "messages", options->messages);
     report_number(report, "seconds", (double)(now_ns() - began_ns) / (double)NS_PER_SECOND);
 }
