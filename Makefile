@@ -57,13 +57,17 @@ fuzz:
 	@cmake --preset fuzz >/dev/null && cmake --build build/libfuzzer --target fuzz_targets -j $(JOBS)
 	@tests/fuzz/run $(FUZZ_SECONDS) build/libfuzzer/fuzz/fuzz_$(TARGET)
 
+build/mongo-server/built: tests/mongo-server/pom.xml $(wildcard tests/mongo-server/src/main/java/*)
+	@tests/install build test
+	@mvn -q -B -f tests/mongo-server -Dout=$(CURDIR)/build/mongo-server compile \
+		dependency:copy-dependencies
+	@touch $@
+
 # Minutes of what make test does for seconds: nodes, Redis and store killed, paused and cut off under
 # load. It prints its seed; make test-faults FAULT_FLAGS="--seed N --form mongo" does that one again.
 FAULT_FLAGS ?= --seconds 120 --patients 120
-test-faults: build
+test-faults: build build/mongo-server/built
 	@tests/install build test
-	@test -d build/mongo-server/classes || mvn -q -B -f tests/mongo-server \
-		-Dout=$(CURDIR)/build/mongo-server compile dependency:copy-dependencies
 	@tests/faults/run --server build/consultd $(FAULT_FLAGS)
 
 coverage:
