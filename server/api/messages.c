@@ -190,13 +190,8 @@ static enum err store_message(struct call *call, struct chat *chat, enum side si
         /* The same clientMsgId, sent at the same moment through another node; or else the seq is
          * taken, and the next one is tried. */
         err = answer_first(call, chat, side, message, out);
-        if (err == ERR_OK) {
-            struct chat stored = {.user_total = out->user_total - taken.to_user,
-                                  .doctor_total = out->doctor_total - taken.to_doctor};
-            return places_give_back(call, message->chat_id, &taken, chat, &stored);
-        }
         if (err != ERR_ABSENT) {
-            return err;
+            return err == ERR_OK ? post_give_back(call, &taken, chat, out) : err;
         }
     }
     return ERR_BUSY;

@@ -88,8 +88,13 @@ const char *message_summary(const struct message *message)
     return message->audio != NULL ? "[语音]" : message->text.plain;
 }
 
-enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
-                     struct chat *before)
+/* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
+ * conditional update. If a process died after that and before it stored them, they are counted
+ * already, and only new seqs are taken. ERR_ABSENT: the gate is shut. `before` receives the chat
+ * with last_seq and totals as they were before these messages; its counted_id is the places' only
+ * if they were counted already. */
+static enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
+                            struct chat *before)
 {
     enum err err = ERR_ABSENT;
     bool is_new = false;
@@ -123,8 +128,10 @@ enum err places_take(struct call *call, struct oid chat_id, const struct places 
     return ERR_OK;
 }
 
-enum err places_give_back(struct call *call, struct oid chat_id, const struct places *places,
-                          const struct chat *before, const struct chat *stored)
+/* What post_give_back does, for places of several messages, too: `stored` has the totals before
+ * those that are stored, as `before` has before these. */
+static enum err places_give_back(struct call *call, struct oid chat_id, const struct places *places,
+                                 const struct chat *before, const struct chat *stored)
 {
     bool is_counted_twice =
         !oid_equal(before->counted_id, places->id) &&
@@ -143,6 +150,14 @@ enum err places_give_back(struct call *call, struct oid chat_id, const struct pl
     enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, conditions,
                                 ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), NULL);
     return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+enum err post_give_back(struct call *call, const struct places *taken, const struct chat *before,
+                        const struct message *stored)
+{
+    struct chat first = {.user_total = stored->user_total - taken->to_user,
+                         .doctor_total = stored->doctor_total - taken->to_doctor};
+    return places_give_back(call, stored->chat_id, taken, before, &first);
 }
 
 /* What an occasion's messages take. What the chat's list shows follows the last plain one. */
@@ -208,28 +223,44 @@ static struct audit_note note_of(const struct message *message)
                                .content = message};
 }
 
-/* Records what was posted: `missing` by this call, `stored` before. Where stores are not atomic
- * another node may have posted the same at the same moment; then what is stored counts. */
-static enum err note_posts(struct call *call, const struct object_list *stored,
-                           const struct message *missing, size_t missing_count)
+/* Where stores are not atomic another node may have posted the same at the same moment, and the
+ * insertion has passed over it: what is recorded and told is what is stored. */
+static enum err read_posted(struct call *call, struct message *posted, size_t count)
 {
-    const struct message *before = stored->items;
-    for (size_t i = 0; i < stored->count; i++) {
-        struct audit_note note = note_of(&before[i]);
-        audit_note_again(call, &note);
+    if (count == 0 || store_is_atomic(store_of_session(call->store))) {
+        return ERR_OK;
     }
-    for (size_t i = 0; i < missing_count; i++) {
-        struct message posted = missing[i];
-        if (!store_is_atomic(store_of_session(call->store))) {
-            TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, posted.id, &posted));
+    struct oid *ids = arena_array(call->arena, count, sizeof *ids);
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = posted[i].id;
+    }
+    struct object_list stored;
+    TRY(records_by_ids(call, COLLECTION_MESSAGES, (struct oid_list){ids, count}, &stored));
+    for (size_t i = 0; i < count; i++) {
+        const struct message *message = record_of_id(&stored, sizeof *message, ids[i]);
+        if (message == NULL) {
+            return ERR_ABSENT;
         }
-        struct audit_note note = note_of(&posted);
-        audit_note(call, &note);
+        posted[i] = *message;
     }
     return ERR_OK;
 }
 
-/* Inserts and tells those that are not there yet. */
+/* Inserts them, records and tells them. They become what is stored. */
+static enum err insert_and_tell(struct call *call, const struct chat *chat,
+                                struct message *messages, size_t count)
+{
+    TRY(store_insert_many(call->store, COLLECTION_MESSAGES, messages, count));
+    TRY(read_posted(call, messages, count));
+    for (size_t i = 0; i < count; i++) {
+        struct audit_note note = note_of(&messages[i]);
+        audit_note(call, &note);
+        emit_message(call, chat, &messages[i], false);
+    }
+    return ERR_OK;
+}
+
+/* Posts those that are not there yet. */
 static enum err insert_missing(struct call *call, const struct consultation *order,
                                const struct message *drafts, size_t count)
 {
@@ -246,13 +277,13 @@ static enum err insert_missing(struct call *call, const struct consultation *ord
             missing[missing_count++] = drafts[i];
         }
     }
-    TRY(store_insert_many(call->store, COLLECTION_MESSAGES, missing, missing_count));
-    TRY(note_posts(call, &stored, missing, missing_count));
-    struct chat chat = {.user_id = order->user_id, .doctor_id = order->doctor_id};
-    for (size_t i = 0; i < missing_count; i++) {
-        emit_message(call, &chat, &missing[i], false);
+    const struct message *before = stored.items;
+    for (size_t i = 0; i < stored.count; i++) {
+        struct audit_note note = note_of(&before[i]);
+        audit_note_again(call, &note);
     }
-    return ERR_OK;
+    struct chat chat = {.user_id = order->user_id, .doctor_id = order->doctor_id};
+    return insert_and_tell(call, &chat, missing, missing_count);
 }
 
 enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
@@ -316,8 +347,9 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     struct message existing;
     enum err err = store_get(call->store, call->arena, COLLECTION_MESSAGES, message.id, &existing);
     if (err == ERR_OK) {
-        struct object_list posted = {&existing, 1};
-        return note_posts(call, &posted, NULL, 0);
+        struct audit_note note = note_of(&existing);
+        audit_note_again(call, &note);
+        return ERR_OK;
     }
     if (err != ERR_ABSENT) {
         return err;
@@ -325,9 +357,7 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     struct places taken;
     struct chat chat;
     TRY(post_take_seq(call, &message, NULL, 0, &taken, &chat));
-    TRY(store_insert_many(call->store, COLLECTION_MESSAGES, &message, 1));
-    struct object_list none = {NULL, 0};
-    TRY(note_posts(call, &none, &message, 1));
-    emit_message(call, &chat, &message, false);
-    return ERR_OK;
+    const int64_t seq = message.seq;
+    TRY(insert_and_tell(call, &chat, &message, 1));
+    return message.seq == seq ? ERR_OK : post_give_back(call, &taken, &chat, &message);
 }

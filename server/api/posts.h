@@ -42,13 +42,6 @@ struct places {
     int64_t rev;
 };
 
-/* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
- * conditional update. If a process died after that and before it stored them, they are counted
- * already, and only new seqs are taken. ERR_ABSENT: the gate is shut. `before` receives the chat
- * with last_seq and totals as they were before these messages; its counted_id is the places' only
- * if they were counted already. */
-MUST_USE enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
-                              struct chat *before);
 /* Takes the chat's next seq for a message of type 01 to 04, whose id, type, content, direction and
  * times are there: one conditional update, which also counts it and shows it as the chat's last.
  * Fills seq, totals and rev; `taken` receives what places_give_back needs, `chat` the chat as it was
@@ -57,13 +50,12 @@ MUST_USE enum err post_take_seq(struct call *call, struct message *message,
                                 const struct condition *conditions, size_t condition_count,
                                 struct places *taken, struct chat *chat);
 
-/* For places that were taken in vain, since another node has stored the messages at other ones:
- * `stored` has the totals before those, as `before` has before these.
+/* For a place that post_take_seq took in vain, since another node has stored the message at another
+ * one: `stored` is that message, `before` the chat as it was before.
  * Nobody waits for what was counted twice: it is taken back, unless others have counted since or
  * somebody has read so far; then it goes with the next message that is read. */
-MUST_USE enum err places_give_back(struct call *call, struct oid chat_id,
-                                   const struct places *places, const struct chat *before,
-                                   const struct chat *stored);
+MUST_USE enum err post_give_back(struct call *call, const struct places *taken,
+                                 const struct chat *before, const struct message *stored);
 
 /* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
  * each draft the caller fills type, text, image and direction. Repeatable: what is there already

@@ -79,7 +79,7 @@ static enum err post(struct call *call, struct chat *chat, struct message *messa
         }
         err = answer_first(call, chat, message, out);
         if (err != ERR_ABSENT) {
-            return err;
+            return err == ERR_OK ? post_give_back(call, &taken, chat, out) : err;
         }
     }
     return ERR_BUSY;

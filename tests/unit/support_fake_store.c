@@ -17,6 +17,9 @@ struct fake_store {
     atomic_int calls;
     atomic_int fail_at; /* 0: never */
     _Atomic enum fake_failure how;
+    fake_meddle_fn meddle; /* NULL: none is left to be called */
+    void *meddle_data;
+    int meddle_at;
 };
 
 struct fake_session {
@@ -56,6 +59,11 @@ static struct fate next_fate(struct store_session *session)
 {
     struct fake_store *store = store_of(session);
     const int call = atomic_fetch_add(&store->calls, 1) + 1;
+    if (store->meddle != NULL && call == store->meddle_at) {
+        const fake_meddle_fn meddle = store->meddle;
+        store->meddle = NULL;
+        meddle(store->meddle_data);
+    }
     const int fail_at = atomic_load(&store->fail_at);
     const enum fake_failure how = atomic_load(&store->how);
     const bool fails = fail_at > 0 && (how == FAKE_STAYS_DOWN ? call >= fail_at : call == fail_at);
@@ -243,6 +251,15 @@ void fake_store_fail_how(struct store *head, enum fake_failure how, int n)
 void fake_store_fail_at(struct store *store, int n)
 {
     fake_store_fail_how(store, FAKE_REFUSES, n);
+}
+
+void fake_store_meddle_at(struct store *head, fake_meddle_fn meddle, void *data, int n)
+{
+    struct fake_store *store = (struct fake_store *)head;
+    fake_store_fail_at(head, 0);
+    store->meddle = n > 0 ? meddle : NULL;
+    store->meddle_data = data;
+    store->meddle_at = n;
 }
 
 int fake_store_calls(const struct store *head)

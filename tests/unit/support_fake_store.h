@@ -30,6 +30,12 @@ void fake_store_fail_at(struct store *store, int n);
 /* The same, failing in a way of one's own choice. A commit that refuses abandons the run. */
 void fake_store_fail_how(struct store *store, enum fake_failure how, int n);
 
+/* Lets something happen once, right before the n-th call from now is carried out, as when another
+ * node comes in between: it may use the store, in a session of its own. 0: nothing happens. Only
+ * where one thread uses the store. */
+typedef void (*fake_meddle_fn)(void *data);
+void fake_store_meddle_at(struct store *store, fake_meddle_fn meddle, void *data, int n);
+
 /* How many calls were made since the store was wrapped or last told when to fail. */
 int fake_store_calls(const struct store *store);
 

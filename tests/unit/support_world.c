@@ -15,6 +15,7 @@
 #include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/errands.h"
+#include "server/api/moves.h"
 #include "server/api/sweep.h"
 #include "server/route.h"
 
@@ -280,6 +281,14 @@ void world_sweep_all(struct world *world)
         assert_true(i < 1000);
         assert_int_equal(world_sweep(world, &more), ERR_OK);
     }
+}
+
+enum err world_settle(struct world *world, struct oid order_id)
+{
+    struct consultation order;
+    struct call *call = world_ready(world);
+    begin_job(world);
+    return end_job(world, order_get(call, order_id, &order));
 }
 
 void world_forget_events(struct world *world)

@@ -57,6 +57,9 @@ enum err world_call(struct world *world, const char *path, const void *in, void 
 enum err world_sweep(struct world *world, bool *more);
 void world_sweep_all(struct world *world);
 
+/* Finishes what the order's last move has left, as whoever meets it does. */
+enum err world_settle(struct world *world, struct oid order_id);
+
 /* Gets the call ready for functions that are no handlers. */
 struct call *world_ready(struct world *world);
 /* Records what was noted since; returns `err`, or what recording failed with. */

@@ -5,7 +5,9 @@
  * process that was killed there; then the sweeper of another process finds what was left, and
  * whoever had no answer asks again. In the end there must be the same messages, in the same
  * order, and the same rows of the record, as when nothing had failed. Then the same with one call whose answer is lost although
- * it was carried out. */
+ * it was carried out.
+ *
+ * And with another node that does its part, or the very same, between any two calls of the store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <cmocka.h>
 
 #include "server/api/chats.h"
+#include "server/api/emit.h"
 #include "server/api/moves.h"
 #include "server/audit_verify.h"
 #include "support_fake_store.h"
@@ -139,6 +142,180 @@ static void a_lost_answer_of_the_store_doubles_nothing(void **state)
     tell_all(FAKE_LOSES_ANSWER);
 }
 
+/* ---- Another node in between -------------------------------------------------------------- */
+
+#define MEDDLE_AFTER_MS 7 /* so that its times are others */
+
+struct meddler {
+    struct world world; /* of the same people */
+    const struct story *story;
+    const struct consultation *order;
+    bool acts;  /* does the same; false: only settles what it finds */
+    bool posts; /* another system's message to the user, besides */
+};
+
+static enum err post_to_user(struct world *world, const char *text, const char *client_msg_id)
+{
+    struct system_message_create in = {.chat_id = chat_id_of_user(world->user.id),
+                                       .type = "01",
+                                       .text = text,
+                                       .client_msg_id = client_msg_id};
+    struct message out;
+    world_as(world, (struct account){ROLE_SERVICE, {{1}}});
+    return world_call(world, "/system/message/create", &in, &out);
+}
+
+/* Calls again as apps do, when a race was lost. */
+static enum err act_on(struct world *world, const struct story *story, struct consultation order)
+{
+    enum err err = ERR_BUSY;
+    for (int i = 0; i < 3 && err == ERR_BUSY; i++) {
+        err = story->act(world, &order);
+    }
+    return err;
+}
+
+static void meddle(void *data)
+{
+    struct meddler *meddler = data;
+    struct world *world = &meddler->world;
+    world_shift(world, MEDDLE_AFTER_MS);
+    if (meddler->acts) {
+        assert_int_equal(act_on(world, meddler->story, *meddler->order), ERR_OK);
+    } else {
+        assert_int_equal(world_settle(world, meddler->order->id), ERR_OK);
+    }
+    if (meddler->posts) {
+        assert_int_equal(post_to_user(world, "另一条", NULL), ERR_OK);
+    }
+}
+
+static bool is_frame_of(struct world *world, const char *text, const struct message *message,
+                        enum side side)
+{
+    struct frame *frame = message_frame(store_id(world->store), message, side);
+    bool is_same = strcmp(frame_text(frame), text) == 0;
+    frame_drop(frame);
+    return is_same;
+}
+
+/* Every message that was told is one that is stored, as it is stored. */
+static void assert_told_as_stored(struct world *world, const struct world *teller,
+                                  struct oid chat_id, struct oid system_chat_id)
+{
+    size_t counts[2];
+    const struct message *lists[] = {world_messages(world, chat_id, &counts[0]),
+                                     world_messages(world, system_chat_id, &counts[1])};
+    for (size_t i = 0; i < teller->event_count; i++) {
+        const char *text = frame_text(teller->events[i].frame);
+        enum side side = teller->events[i].audience.role == ROLE_USER ? SIDE_USER : SIDE_DOCTOR;
+        bool is_found = strstr(text, "\"message.created\"") == NULL;
+        for (size_t j = 0; j < 2; j++) {
+            for (size_t k = 0; k < counts[j] && !is_found; k++) {
+                is_found = is_frame_of(world, text, &lists[j][k], side);
+            }
+        }
+        if (!is_found) {
+            fail_msg("this was told and is not stored: %s", text);
+        }
+    }
+}
+
+/* Nobody has read any of it. */
+static void assert_all_is_unread_once(struct world *world, const char *name, int n)
+{
+    size_t count;
+    world_messages(world, chat_id_of_user(world->user.id), &count);
+    struct chat chat = world_chat(world, chat_id_of_user(world->user.id));
+    chat_view(world->arena, &chat, SIDE_USER);
+    if (chat.unread != (int64_t)count) {
+        fail_msg("%s, call %d: %d unread of %zu in the system chat", name, n, (int)chat.unread,
+                 count);
+    }
+}
+
+/* Tells a story in which another node does its part right before the n-th call. */
+static bool tell_with_another(const struct story *story, struct meddler meddler, int n, char *text)
+{
+    struct world world;
+    struct consultation order;
+    meddler.story = story;
+    meddler.order = &order;
+    open_fake(&world);
+    world.settings->provider = provider_witness();
+    story->prepare(&world, &order);
+    world_open_beside(&meddler.world, &world, "b-");
+    meddler.world.settings->provider = provider_witness();
+    meddler.world.user = world.user;
+    meddler.world.doctor = world.doctor;
+    world_forget_events(&world);
+    fake_store_meddle_at(world.store, meddle, &meddler, n);
+    assert_int_equal(act_on(&world, story, order), ERR_OK);
+    bool was_there = n > 0 && fake_store_calls(world.store) >= n;
+    fake_store_meddle_at(world.store, NULL, NULL, 0);
+    world_shift(&world, 80000);
+    assert_int_equal(story_sweep(&world), ERR_OK);
+    story_describe(&world, order.id, text);
+    append_record(&world, &order, text);
+    assert_all_is_unread_once(&world, story->name, n);
+    assert_told_as_stored(&world, &world, order.chat_id, chat_id_of_user(world.user.id));
+    assert_told_as_stored(&world, &meddler.world, order.chat_id, chat_id_of_user(world.user.id));
+    world_close(&meddler.world);
+    world_close(&world);
+    return was_there;
+}
+
+/* `is_same_end`: all ends must be the one without another node. */
+static void tell_all_with_another(const struct story *all, size_t count, struct meddler meddler,
+                                  bool is_same_end)
+{
+    for (size_t i = 0; i < count; i++) {
+        char expected[STORY_TEXT_MAX], got[STORY_TEXT_MAX];
+        tell_with_another(&all[i], meddler, 0, expected);
+        int n = 1;
+        while (tell_with_another(&all[i], meddler, n, got)) {
+            if (is_same_end && strcmp(expected, got) != 0) {
+                fail_msg("%s, call %d:\n expected %s\n got      %s", all[i].name, n, expected, got);
+            }
+            assert_true(++n < CALLS_MAX);
+        }
+        assert_true(n > 4);
+    }
+}
+
+static void another_node_that_settles_between_any_two_calls_changes_nothing(void **state)
+{
+    (void)state;
+    tell_all_with_another(stories, story_count, (struct meddler){.acts = false}, true);
+}
+
+static void another_node_that_does_the_same_between_any_two_calls_changes_nothing(void **state)
+{
+    (void)state;
+    tell_all_with_another(stories, story_count, (struct meddler){.acts = true}, true);
+}
+
+static void prepare_nothing(struct world *world, struct consultation *order)
+{
+    *order = world_order(world);
+}
+
+static enum err post_once(struct world *world, struct consultation *order)
+{
+    (void)order;
+    return post_to_user(world, "报告已出", "s1");
+}
+
+static void what_two_nodes_post_at_once_is_unread_once_also_with_others_in_between(void **state)
+{
+    static const struct story post = {"another system's message", prepare_nothing, post_once,
+                                      UNPAID};
+    (void)state;
+    tell_all_with_another(&post, 1, (struct meddler){.acts = true, .posts = true}, false);
+    tell_all_with_another(stories, story_count, (struct meddler){.acts = false, .posts = true},
+                          false);
+}
+
 static void two_sweepers_at_once_do_everything_once(void **state)
 {
     (void)state;
@@ -189,6 +366,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_killed_between_any_two_calls_leaves_nothing_undone),
         cmocka_unit_test(a_lost_answer_of_the_store_doubles_nothing),
+        cmocka_unit_test(another_node_that_settles_between_any_two_calls_changes_nothing),
+        cmocka_unit_test(another_node_that_does_the_same_between_any_two_calls_changes_nothing),
+        cmocka_unit_test(what_two_nodes_post_at_once_is_unread_once_also_with_others_in_between),
         cmocka_unit_test(a_reply_whose_sender_died_is_given_back),
         cmocka_unit_test(two_sweepers_at_once_do_everything_once),
     };
