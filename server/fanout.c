@@ -271,6 +271,7 @@ static void tell_missed(struct fanout *fanout, struct account account, struct em
         }
         if (at->rev == 0 ? is_missed : !told_has(&session->told, at->frame)) {
             is_missed = true;
+            fanout->loop->made_good += at->rev != 0;
             tell(fanout, session, at->frame, at->rev, nobody);
         }
     }

@@ -53,6 +53,7 @@ struct loop {
     int64_t next_expiry_ms;              /* no token of a socket runs out before; wall time */
     int64_t invariants[INVARIANT_COUNT]; /* as last counted */
     int64_t counted_ms;                  /* monotonic; 0 before */
+    int64_t made_good;                   /* events told that the bus had lost, since the start */
     int64_t next_sweep_ms;               /* monotonic */
     lws_sorted_usec_list_t stopping;     /* every slice, from SIGTERM on */
     int64_t drain_ends_ms;               /* monotonic, as the next two: loop_run returns */

@@ -1,5 +1,5 @@
-/* Metrics. Counting costs the store something, so what was counted is good for metrics_seconds,
- * whoever asks. */
+/* Metrics. Counting what must never be costs the store something, so that is good for
+ * metrics_seconds, whoever asks; how many events were made good is known at any time. */
 #include "server/metrics.h"
 
 #include <inttypes.h>
@@ -15,6 +15,7 @@
 #define MS_PER_SECOND 1000
 #define TOKEN_BYTES 512
 #define METRIC "consultd_invariant_violations"
+#define MADE_GOOD "consultd_events_made_good_total"
 
 static const char metrics_path[] = "/metrics";
 
@@ -74,6 +75,12 @@ static int answer(struct conn *conn)
                               rows[i].name, conn->loop->invariants[i]);
         strbuf_add(&text, line, (size_t)length);
     }
+    strbuf_add_literal(&text, "# HELP " MADE_GOOD " Events told to an account from the store, "
+                              "since the bus had lost them.\n"
+                              "# TYPE " MADE_GOOD " counter\n");
+    char line[96];
+    int length = snprintf(line, sizeof line, MADE_GOOD " %" PRId64 "\n", conn->loop->made_good);
+    strbuf_add(&text, line, (size_t)length);
     struct reply reply = {.status = 200,
                           .type = "text/plain; version=0.0.4; charset=utf-8",
                           .text = strbuf_text(&text),

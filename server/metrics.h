@@ -1,6 +1,6 @@
-/* Loop only. GET /metrics: the invariants as Prometheus text. For operators: without the option
- * metrics_token it is answered to this machine itself only (a loopback address, and not through a
- * proxy); with it, to whoever has it as a Bearer token. */
+/* Loop only. GET /metrics: the invariants, and how much the bus lost, as Prometheus text. For
+ * operators: without the option metrics_token it is answered to this machine itself only (a
+ * loopback address, and not through a proxy); with it, to whoever has it as a Bearer token. */
 #ifndef CONSULTD_SERVER_METRICS_H
 #define CONSULTD_SERVER_METRICS_H
 

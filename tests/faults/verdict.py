@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import re
 
 from client import CONTENTS
 from wire import get
@@ -157,11 +158,14 @@ class Verdict:
     # ---- what the program says of itself ----
 
     async def check_invariants(self):
-        """An hour later, so that all that is allowed for a while is over."""
+        """An hour later, so that all that is allowed for a while is over. A node knows what it has made
+        good since it was started last."""
         self.scene.set_clock(HOUR_MS + 60 * 1000)
         await asyncio.sleep(0.1)
         for node in self.scene.nodes:
             status, text = await get(node.proxy.target, "/metrics")
+            made_good = re.search(r"^consultd_events_made_good_total (\d+)$", text, re.MULTILINE)
+            self.scene.count("made_good", int(made_good.group(1)) if made_good else 0)
             lines = [line for line in text.splitlines() if "invariant=" in line]
             if status != 200 or not lines:
                 self.scene.wrong(f"{node.name} /metrics: {status} {text[:200]}")
