@@ -64,7 +64,8 @@ build/mongo-server/built: tests/mongo-server/pom.xml $(wildcard tests/mongo-serv
 	@touch $@
 
 # Minutes of what make test does for seconds: nodes, Redis and store killed, paused and cut off under
-# load. It prints its seed; make test-faults FAULT_FLAGS="--seed N --form mongo" does that one again.
+# load. It prints its seed; make test-faults FAULT_FLAGS="--seed N --form mongo" does that one again,
+# FAULT_FLAGS="--rounds 20 --seconds 12 --patients 50" the short form with twenty seeds.
 FAULT_FLAGS ?= --seconds 120 --patients 120
 test-faults: build build/mongo-server/built
 	@tests/install build test

@@ -28,12 +28,20 @@ class Account:
         self.token = token
         self.scene = scene
         self.devices = []
+        self.asking = []  # the paths of calls that have no answer yet
 
     async def once(self, path, data):
         return await post(self.scene.front(), path, data, self.token)
 
     async def ask(self, path, data):
         """Calls until there is an answer that trying again will not change."""
+        self.asking.append(path)
+        try:
+            return await self.ask_on(path, data)
+        finally:
+            self.asking.remove(path)
+
+    async def ask_on(self, path, data):
         tries = 0
         while True:
             try:
@@ -101,7 +109,7 @@ class Device:
         self.must_reload = False
         self.is_live = asyncio.Event()
         self.socket = None
-        self.waiting = {}
+        self.waiting = {}  # number of the call → (its name, what becomes its answer)
         self.last_id = 0
         self.sends = []
         self.to_send = asyncio.Queue()
@@ -181,14 +189,14 @@ class Device:
                 self.event(frame)
                 self.cursor = frame.get("cursor") or self.cursor
             elif frame.get("id") in self.waiting:
-                self.waiting.pop(frame["id"]).set_result(frame)
+                self.waiting.pop(frame["id"])[1].set_result(frame)
 
     def drop(self):
         if self.socket is not None:
             self.socket.close()
             self.socket = None
         waiting, self.waiting = self.waiting, {}
-        for answer in waiting.values():
+        for _, answer in waiting.values():
             if not answer.done():
                 answer.set_exception(Lost("the line"))
 
@@ -198,7 +206,7 @@ class Device:
         self.last_id += 1
         number = self.last_id
         answer = asyncio.get_running_loop().create_future()
-        self.waiting[number] = answer
+        self.waiting[number] = (name, answer)
         self.socket.send({"id": number, "call": name, "data": data or {}})
         try:
             frame = await asyncio.wait_for(answer, CALL_SECONDS)
@@ -208,6 +216,18 @@ class Device:
         if str(frame["code"]) != "200":
             raise Refused(frame)
         return frame
+
+    def stands(self):
+        """What it has not done yet, as a sentence; "" when it is at rest."""
+        doing = [f"waits for {name}" for name, _ in self.waiting.values() if name != "ping"]
+        if not self.is_live.is_set():
+            doing.append("has no line")
+        if self.must_reload:
+            doing.append("has its lists to load")
+        unsent = [send for send in self.sends if send.answer is None and send.refusal is None]
+        if unsent:
+            doing.append(f"has {len(unsent)} to send, the first tried {unsent[0].tries} times")
+        return ", ".join(doing)
 
     async def reload(self):
         for chat in await self.account.chats():

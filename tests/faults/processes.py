@@ -90,6 +90,13 @@ class Process:
             await self.kill()
             return None
 
+    def stands(self):
+        code = self.process.returncode
+        return (f"pid {self.process.pid}, started {self.starts} times, "
+                + (f"ended with {code}" if code is not None else
+                   "paused" if self.is_paused else "runs")
+                + f", {len(self.proxy.links)} links to port {self.proxy.target}")
+
     async def pause(self, seconds):
         if self.process.returncode is not None:
             return

@@ -49,6 +49,19 @@ class Scene:
         if len(self.wrongs) <= WRONG_SHOWN:
             print(f"WRONG: {what}", flush=True)
 
+    def stand(self):
+        """Says where everything stands, for a run that does not come to its end."""
+        print(f"counted: {dict(sorted(self.counters.items()))}")
+        for process in self.processes():
+            print(f"{process.name}: {process.stands()}")
+        for account in self.doctors + self.patients:
+            if account.asking:
+                print(f"{account.name} waits for {', '.join(account.asking)}")
+        for device in self.devices:
+            if device.stands():
+                print(f"{device.name} {device.stands()}")
+        sys.stdout.flush()
+
     def out_of_order(self, what):
         """Where the bus may lose something, what is made good comes after what was not lost."""
         self.count("told_after_a_newer_one")
