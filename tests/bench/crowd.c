@@ -11,7 +11,6 @@
 
 #define SOCKETS_OF_ACCOUNT 10 /* sockets_per_account, by default */
 #define READY_SECONDS 120
-#define STALL_SECONDS 20
 
 struct crowd;
 
@@ -174,7 +173,7 @@ static double seconds_since(int64_t began_ns)
 
 static void turn_for(struct wire *wire, double seconds)
 {
-    int64_t until_ns = now_ns() + (int64_t)(seconds * (double)NS_PER_SECOND);
+    int64_t until_ns = now_ns() + ns_of(seconds);
     while (now_ns() < until_ns) {
         wire_turn(wire, until_ns);
     }
@@ -340,12 +339,13 @@ static void send_all(struct crowd *crowd, size_t count, uint32_t missed)
         form_free(&form);
     }
     const double all = (double)count * missed;
-    int64_t stall_ns = now_ns() + STALL_SECONDS * NS_PER_SECOND;
+    const int64_t patience_ns = ns_of(crowd->options->patience);
+    int64_t stall_ns = now_ns() + patience_ns;
     while (crowd->acknowledged + crowd->refused < all && now_ns() < stall_ns) {
         double before = crowd->acknowledged;
         wire_turn(crowd->wire, stall_ns);
         if (crowd->acknowledged > before) {
-            stall_ns = now_ns() + STALL_SECONDS * NS_PER_SECOND;
+            stall_ns = now_ns() + patience_ns;
         }
     }
 }

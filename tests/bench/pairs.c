@@ -238,7 +238,8 @@ static void drain(struct talk *talk)
 {
     const struct counts *counts = &talk->counts;
     int64_t deadline_ns = now_ns() + DRAIN_SECONDS * NS_PER_SECOND;
-    int64_t stall_ns = now_ns() + STALL_SECONDS * NS_PER_SECOND;
+    const int64_t patience_ns = ns_of(talk->options->patience);
+    int64_t stall_ns = now_ns() + patience_ns;
     talk->is_stopping = true;
     while (now_ns() < deadline_ns && now_ns() < stall_ns &&
            (counts->acknowledged + counts->refused < counts->sent ||
@@ -246,7 +247,7 @@ static void drain(struct talk *talk)
         double before = counts->acknowledged + counts->delivered;
         wire_turn(talk->wire, now_ns() + NS_PER_SECOND / 10);
         if (counts->acknowledged + counts->delivered > before) {
-            stall_ns = now_ns() + STALL_SECONDS * NS_PER_SECOND;
+            stall_ns = now_ns() + patience_ns;
         }
     }
 }
@@ -290,11 +291,6 @@ static void report_talk(struct report *report, const struct talk *talk, struct c
     report_number(report, "doubled", talk->counts.doubled);
     report_number(report, "out_of_order", talk->counts.out_of_order);
     report_number(report, "closed", talk->counts.closed);
-}
-
-static int64_t ns_of(double seconds)
-{
-    return (int64_t)(seconds * (double)NS_PER_SECOND);
 }
 
 /* Warms up, measures, and waits for the end, with what sends until a time. */

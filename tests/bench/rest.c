@@ -157,8 +157,8 @@ static void measure(struct rest *rest, struct report *report, size_t pair_count)
         options->dialect->needs_world ? world_read(options->world_path, pair_count) : NULL;
     struct wire *wire = wire_new();
     rest->left = UINT64_MAX;
-    rest->from_ns = now_ns() + (int64_t)(options->warmup * (double)NS_PER_SECOND);
-    rest->to_ns = rest->from_ns + (int64_t)(options->seconds * (double)NS_PER_SECOND);
+    rest->from_ns = now_ns() + ns_of(options->warmup);
+    rest->to_ns = rest->from_ns + ns_of(options->seconds);
     if (world == NULL) {
         rest->path = options->path;
     }

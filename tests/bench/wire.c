@@ -45,6 +45,11 @@ int64_t now_ns(void)
     return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 }
 
+int64_t ns_of(double seconds)
+{
+    return (int64_t)(seconds * (double)NS_PER_SECOND);
+}
+
 void *must_allocate(size_t bytes)
 {
     void *made = calloc(1, bytes);

@@ -63,8 +63,11 @@ void link_send(struct link *link, const char *bytes, size_t length);
 /* Sends what is there, waits until `until_ns` for something to come, and hands it to its reader. */
 void wire_turn(struct wire *wire, int64_t until_ns);
 
+#define NS_PER_SECOND INT64_C(1000000000)
+
 /* Nanoseconds of a clock that never jumps. */
 int64_t now_ns(void);
+int64_t ns_of(double seconds);
 
 /* Ends the program with a sentence. */
 _Noreturn void give_up(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -73,7 +76,5 @@ _Noreturn void give_up(const char *format, ...) PRINTF_LIKE(1, 2);
 void *must_allocate(size_t bytes);
 void bytes_reserve(struct bytes *bytes, size_t more);
 void bytes_add(struct bytes *bytes, const char *at, size_t length);
-
-#define NS_PER_SECOND INT64_C(1000000000)
 
 #endif
