@@ -212,6 +212,7 @@ void mode_idle(const struct options *options, struct report *report)
     const int64_t began_ns = now_ns();
     open_all(crowd);
     const double open_seconds = seconds_since(began_ns);
+    fprintf(stderr, "consultd-bench: %zu sockets are open\n", count); /* for who waits for it */
     turn_for(crowd->wire, options->warmup);
     const double after_kib = server_memory(options);
     const struct usage from = usage_now(options);

@@ -2,7 +2,6 @@
 #include "tests/bench/http.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,6 +19,19 @@ static void on_closed(struct link *link, const char *why)
     give_up("a kept-alive connection: %s", why);
 }
 
+/* The number at `at`; it need not end with a NUL. */
+static size_t take_number(const char *at, const char *end)
+{
+    size_t number = 0;
+    while (at < end && *at == ' ') {
+        at++;
+    }
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
+        number = number * 10 + (size_t)(*at - '0');
+    }
+    return number;
+}
+
 /* The body's length by its header in the head of `length` bytes. */
 static size_t content_length(const char *head, size_t length)
 {
@@ -27,7 +39,7 @@ static size_t content_length(const char *head, size_t length)
     const size_t wanted = sizeof name - 1;
     for (size_t i = 0; i + wanted < length; i++) {
         if (head[i] == '\n' && strncasecmp(head + i, name, wanted) == 0) {
-            return (size_t)strtoul(head + i + wanted, NULL, 10);
+            return take_number(head + i + wanted, head + length);
         }
     }
     give_up("an answer without Content-Length");
@@ -41,12 +53,15 @@ static size_t on_received(struct link *link, char *bytes, size_t length)
             continue;
         }
         const size_t head = i + 1;
+        if (head < sizeof "HTTP/1.1 200") {
+            give_up("an answer that is not HTTP");
+        }
         const size_t body = content_length(bytes, head);
         if (length - head < body) {
             return 0;
         }
-        int status = head > 12 ? atoi(bytes + sizeof "HTTP/1.1" - 1) : 0;
-        http->answered(http, status, bytes + head, body);
+        size_t status = take_number(bytes + sizeof "HTTP/1.1" - 1, bytes + head);
+        http->answered(http, (int)status, bytes + head, body);
         return head + body;
     }
     return 0;

@@ -156,9 +156,10 @@ static size_t on_received(struct link *link, char *bytes, size_t length)
         if (head == 0) {
             return 0;
         }
-        if (memcmp(bytes, "HTTP/1.1 101", 12) != 0) {
+        static const char switching[] = "HTTP/1.1 101";
+        if (head < sizeof switching || memcmp(bytes, switching, sizeof switching - 1) != 0) {
             char why[64];
-            snprintf(why, sizeof why, "no upgrade: %.40s", bytes);
+            snprintf(why, sizeof why, "no upgrade: %.*s", head < 40 ? (int)head : 40, bytes);
             why[strcspn(why, "\r\n")] = '\0';
             refuse(websocket, why);
             return 0;
