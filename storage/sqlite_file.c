@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,8 @@
 #include <unistd.h>
 
 #define SCHEME "sqlite:"
+#define LOOKASIDE_BYTES 512
+#define LOOKASIDE_SLOTS 256
 
 static char *text_copy(const char *text)
 {
@@ -129,6 +132,15 @@ static enum err file_name(struct sqlite_file *file, const char *url, char why[25
 
 /* ---- Connections -------------------------------------------------------------------------- */
 
+/* Once in a process, before anything else is asked of SQLite. A connection has one thread at a time,
+ * and nobody asks how much memory all of them hold: counting that takes a lock for each allocation. */
+static void configure_library(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, LOOKASIDE_BYTES, LOOKASIDE_SLOTS);
+}
+
 static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
 {
     static const char common[] = "PRAGMA synchronous=FULL;"
@@ -158,6 +170,8 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
 int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out)
 {
     /* One thread at a time uses a connection, so SQLite's own mutexes are not needed. */
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_library);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (file->in_memory) {
         flags |= SQLITE_OPEN_URI | SQLITE_OPEN_CREATE;
