@@ -14,6 +14,10 @@
 #include "server/auth.h"
 #include "server/clock.h"
 
+/* Of a message's id that are its chat's, so that those of a chat lie together in the store's index; the
+ * rest is a hash. */
+#define CHAT_PREFIX_BYTES 4
+
 /* Where an order remembers the reservation of an occasion. */
 struct reservation_fields {
     const char *name;
@@ -43,7 +47,9 @@ struct oid message_id_of(struct oid chat_id, const char *sender, const char *cli
 {
     const void *words[] = {chat_id.bytes, sender, client_msg_id};
     size_t lengths[] = {sizeof chat_id.bytes, strlen(sender), strlen(client_msg_id)};
-    return id_derive("message", ARRAY_LENGTH(words), words, lengths);
+    struct oid id = id_derive("message", ARRAY_LENGTH(words), words, lengths);
+    memcpy(id.bytes, chat_id.bytes, CHAT_PREFIX_BYTES);
+    return id;
 }
 
 static bool is_same_text(const char *a, const char *b)

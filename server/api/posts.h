@@ -19,7 +19,7 @@
 enum occasion { OCCASION_START, OCCASION_DISCLAIMER, OCCASION_END };
 
 /* The id of a message with a clientMsgId: the same sender ("user", "doctor", "system"), chat and
- * clientMsgId are the same message. */
+ * clientMsgId are the same message. It begins with the first bytes of the chat's. */
 struct oid message_id_of(struct oid chat_id, const char *sender, const char *client_msg_id);
 
 /* Whether two messages of one id say the same about the same order. */
