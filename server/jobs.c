@@ -293,10 +293,59 @@ static enum err finish(struct worker *worker, const struct job_list *run, enum e
         store_abandon(worker->session);
     }
     audit_chain_settle(worker->chain, err == ERR_OK);
-    if (err != ERR_OK) {
+    if (err != ERR_OK && err != ERR_BUSY) {
         log_trouble(worker, "a run was lost");
     }
     return err;
+}
+
+/* Runs all of `taken`; what belongs to another lane goes to it. ERR_BUSY: a hopeful run that has to be run
+ * again, with what is left of `taken`. */
+static enum err run_all(struct worker *worker, struct job_list *taken, struct job_list *run,
+                        struct job_list *done)
+{
+    struct job *job;
+    enum err err = ERR_OK;
+    while (err != ERR_BUSY && (job = list_pop(taken)) != NULL) {
+        if (run_marked(worker, job, &err) == ERR_OK) {
+            list_push(run, job);
+        } else {
+            move_job(worker->jobs, job, done);
+        }
+    }
+    return finish(worker, run, err);
+}
+
+/* As if it had not been run. */
+static void forget_outcome(struct job *job)
+{
+    if (job->awaits_record) {
+        return; /* done in another lane */
+    }
+    call_forget_emissions(&job->call);
+    frame_drop(job->answer);
+    job->answer = NULL;
+    job->close_code = 0;
+    job->id_json = NULL;
+}
+
+/* A hopeful run costs a job nothing to be taken back, which hardly ever happens after it has written.
+ * When it does, the run is taken back whole, and run again with a savepoint for each job. */
+static enum err run_with_hope(struct worker *worker, struct job_list *taken, struct job_list *run,
+                              struct job_list *done)
+{
+    enum err err = run_all(worker, taken, run, done);
+    if (err != ERR_BUSY) {
+        return err;
+    }
+    for (struct job *job = run->first; job != NULL; job = job->next) {
+        forget_outcome(job);
+    }
+    list_append(run, taken);
+    *taken = *run;
+    *run = (struct job_list){.count = 0};
+    TRY(store_begin(worker->session));
+    return run_all(worker, taken, run, done);
 }
 
 /* Also what fails within a lost run is run: its answer must know the id of its call. */
@@ -304,7 +353,7 @@ static void run_then_commit(struct worker *worker, struct job_list *taken, struc
 {
     struct jobs *jobs = worker->jobs;
     struct job *job;
-    if (store_begin(worker->session) != ERR_OK) {
+    if (store_begin_hopeful(worker->session) != ERR_OK) {
         log_trouble(worker, "no run could be begun");
         while ((job = list_pop(taken)) != NULL) {
             fail_unseen(jobs, job, ERR_STORE);
@@ -313,18 +362,14 @@ static void run_then_commit(struct worker *worker, struct job_list *taken, struc
         return;
     }
     struct job_list run = {.count = 0};
-    enum err err = ERR_OK;
-    while ((job = list_pop(taken)) != NULL) {
-        if (run_marked(worker, job, &err) == ERR_OK) {
-            list_push(&run, job);
-        } else {
-            move_job(jobs, job, done);
-        }
-    }
-    if (finish(worker, &run, err) != ERR_OK) {
+    if (run_with_hope(worker, taken, &run, done) != ERR_OK) {
         for (job = run.first; job != NULL; job = job->next) {
             call_forget_emissions(&job->call);
             jobs->settings.fail(job, ERR_STORE);
+        }
+        while ((job = list_pop(taken)) != NULL) { /* it could not even be begun again */
+            fail_unseen(jobs, job, ERR_STORE);
+            list_push(&run, job);
         }
     }
     list_append(done, &run);

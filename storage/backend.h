@@ -31,6 +31,7 @@ struct store_ops {
     enum err (*session_open)(struct store *store, bool writes, struct store_session **out);
     void (*session_close)(struct store_session *session);
     enum err (*begin)(struct store_session *session);
+    enum err (*begin_hopeful)(struct store_session *session); /* NULL: as begin */
     enum err (*commit)(struct store_session *session);
     void (*abandon)(struct store_session *session);
     enum err (*mark)(struct store_session *session);

@@ -21,6 +21,7 @@
 #include "storage/backend.h"
 #include "storage/shape_sql.h"
 #include "storage/sqlite_file.h"
+#include "storage/sqlite_kept.h"
 #include "storage/sqlite_statements.h"
 
 #include "protocol/memory.h"
@@ -45,11 +46,15 @@ struct sqlite_session {
     struct store_session head;
     sqlite3 *db;
     struct statements statements;
+    struct kept *kept; /* of a hopeful run; owned */
     bool writes;
     bool in_run;         /* between begin and commit or abandon */
+    bool is_hopeful;     /* see store_begin_hopeful */
     bool in_transaction; /* the run has written */
     bool in_job;         /* between mark and the next mark or the run's end */
     bool has_savepoint;  /* the job has written */
+    bool has_written;    /* the same in a hopeful run, in which there are no savepoints */
+    bool is_spoilt;      /* a hopeful run holds what should have been taken back */
     bool is_lost;        /* the run's transaction is gone or beyond repair */
 };
 
@@ -143,6 +148,7 @@ static enum err sqlite_session_open(struct store *head, bool writes, struct stor
     s->head.store = head;
     s->db = db;
     s->writes = writes;
+    s->kept = kept_new();
     statements_init(&s->statements, db, store->statement_log);
     *out = &s->head;
     return ERR_OK;
@@ -157,6 +163,7 @@ static void sqlite_session_close(struct store_session *session)
         sqlite_abandon(session);
     }
     statements_free(&s->statements);
+    kept_free(s->kept);
     const int rc = sqlite3_close(s->db);
     assert(rc == SQLITE_OK);
     (void)rc;
@@ -167,7 +174,11 @@ static void sqlite_session_close(struct store_session *session)
 
 static void run_forget(struct sqlite_session *s)
 {
+    kept_forget(s->kept);
     s->in_run = false;
+    s->is_hopeful = false;
+    s->has_written = false;
+    s->is_spoilt = false;
     s->in_transaction = false;
     s->in_job = false;
     s->has_savepoint = false;
@@ -182,6 +193,13 @@ static enum err sqlite_begin(struct store_session *session)
     return ERR_OK;
 }
 
+static enum err sqlite_begin_hopeful(struct store_session *session)
+{
+    TRY(sqlite_begin(session));
+    of(session)->is_hopeful = true;
+    return ERR_OK;
+}
+
 static void sqlite_abandon(struct store_session *session)
 {
     struct sqlite_session *s = of(session);
@@ -192,11 +210,13 @@ static void sqlite_abandon(struct store_session *session)
     run_forget(s);
 }
 
+static enum err flush(struct sqlite_session *s);
+
 static enum err sqlite_commit(struct store_session *session)
 {
     struct sqlite_session *s = of(session);
     assert(s->in_run);
-    enum err err = s->is_lost ? ERR_STORE : ERR_OK;
+    enum err err = s->is_lost ? ERR_STORE : s->is_spoilt ? ERR_BUSY : flush(s);
     if (err == ERR_OK && s->in_transaction) {
         err = control(s, CONTROL_COMMIT);
     }
@@ -226,6 +246,8 @@ static enum err sqlite_mark(struct store_session *session)
     struct sqlite_session *s = of(session);
     assert(s->in_run);
     s->in_job = true;
+    s->has_written = false;
+    kept_mark(s->kept);
     return savepoint_close(s, false);
 }
 
@@ -233,7 +255,26 @@ static enum err sqlite_undo(struct store_session *session)
 {
     struct sqlite_session *s = of(session);
     assert(s->in_run && s->in_job);
+    kept_undo(s->kept);
+    if (s->is_hopeful && s->has_written) {
+        s->is_spoilt = true;
+        return ERR_BUSY;
+    }
     return savepoint_close(s, true);
+}
+
+/* Opens the run's transaction: from here on nobody else writes. */
+static enum err open_transaction(struct sqlite_session *s)
+{
+    assert(s->writes && s->in_run);
+    if (s->is_lost) {
+        return ERR_STORE;
+    }
+    if (!s->in_transaction) {
+        TRY(control(s, CONTROL_BEGIN));
+        s->in_transaction = true;
+    }
+    return ERR_OK;
 }
 
 /* Before every write: opens the transaction and the savepoint that it belongs to. */
@@ -243,14 +284,8 @@ static enum err writing(struct sqlite_session *s)
     if (!s->in_run) {
         return ERR_OK;
     }
-    if (s->is_lost) {
-        return ERR_STORE;
-    }
-    if (!s->in_transaction) {
-        TRY(control(s, CONTROL_BEGIN));
-        s->in_transaction = true;
-    }
-    if (s->in_job && !s->has_savepoint) {
+    TRY(open_transaction(s));
+    if (s->in_job && !s->has_savepoint && !s->is_hopeful) {
         TRY(control(s, CONTROL_JOB_OPEN));
         s->has_savepoint = true;
     }
@@ -279,7 +314,9 @@ static enum err sqlite_insert(struct store_session *session, enum collection col
     struct sqlite_session *s = of(session);
     TRY(writing(s));
     const struct plan plan = {.operation = PLAN_INSERT, .collection = collection, .record = record};
-    return run_plan(s, &plan);
+    TRY(run_plan(s, &plan));
+    s->has_written = true;
+    return ERR_OK;
 }
 
 static enum err insert_each(struct sqlite_session *s, enum collection collection,
@@ -291,6 +328,7 @@ static enum err insert_each(struct sqlite_session *s, enum collection collection
                                   .collection = collection,
                                   .record = (const char *)records + i * size};
         TRY(run_plan(s, &plan));
+        s->has_written = true;
     }
     return ERR_OK;
 }
@@ -301,6 +339,11 @@ static enum err sqlite_insert_many(struct store_session *session, enum collectio
 {
     struct sqlite_session *s = of(session);
     TRY(writing(s));
+    if (s->is_hopeful) {
+        const enum err hoped = insert_each(s, collection, records, count);
+        s->is_spoilt = s->is_spoilt || (hoped != ERR_OK && count > 1);
+        return hoped;
+    }
     const bool nested = s->in_transaction;
     TRY(control(s, nested ? CONTROL_BATCH_OPEN : CONTROL_BEGIN));
     enum err err = insert_each(s, collection, records, count);
@@ -337,11 +380,10 @@ static enum err read_row(struct sqlite_session *s, sqlite3_stmt *statement, stru
     return ERR_OK;
 }
 
-static enum err sqlite_find(struct store_session *session, struct arena *arena,
+static enum err select_rows(struct sqlite_session *s, struct arena *arena,
                             enum collection collection, const struct query *query,
                             struct object_list *out)
 {
-    struct sqlite_session *s = of(session);
     const struct plan plan = {.operation = PLAN_SELECT,
                               .collection = collection,
                               .conditions = query->conditions,
@@ -366,10 +408,130 @@ static enum err sqlite_find(struct store_session *session, struct arena *arena,
     return ERR_OK;
 }
 
+static struct condition id_is(enum collection collection, struct oid id)
+{
+    return (struct condition){.offset = collection_row(collection)->shape->fields[0].offset,
+                              .compare = IS,
+                              .value = {.oid = id}};
+}
+
+/* The record with this id, and the other conditions. */
+static void with_id(struct condition all[CONDITIONS_MAX + 1], enum collection collection,
+                    struct oid id, const struct condition *conditions, size_t condition_count)
+{
+    all[0] = id_is(collection, id);
+    if (condition_count > 0) {
+        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
+    }
+}
+
+/* The same for one that changes a record, or none. */
+static enum err run_changing(struct sqlite_session *s, const struct plan *plan)
+{
+    TRY(run_plan(s, plan));
+    if (sqlite3_changes(s->db) == 0) {
+        return ERR_ABSENT;
+    }
+    s->has_written = true;
+    return ERR_OK;
+}
+
+/* ---- Kept records -------------------------------------------------------------------------- */
+
+static bool keeps(const struct sqlite_session *s, enum collection collection)
+{
+    return s->is_hopeful && s->in_transaction && kept_holds(collection);
+}
+
+static enum err write_kept(struct sqlite_session *s, struct kept_record *kept)
+{
+    struct change changes[KEPT_FIELDS_MAX];
+    struct oid id;
+    memcpy(&id, kept->record, sizeof(id));
+    const struct condition is_it = id_is(kept->collection, id);
+    const struct plan plan = {.operation = PLAN_UPDATE,
+                              .collection = kept->collection,
+                              .conditions = &is_it,
+                              .condition_count = 1,
+                              .changes = changes,
+                              .change_count = kept_unwritten(kept, changes)};
+    TRY(run_plan(s, &plan));
+    kept->dirty = 0;
+    return ERR_OK;
+}
+
+/* Writes what was changed in memory only: before the commit, and before SQLite is asked for more than
+ * one record by its id. */
+static enum err flush(struct sqlite_session *s)
+{
+    for (struct kept_record *at = kept_first(s->kept); at != NULL; at = at->next_all) {
+        if (at->dirty != 0) {
+            TRY(write_kept(s, at));
+        }
+    }
+    return ERR_OK;
+}
+
+/* The record with this id, kept from now on. ERR_ABSENT: there is none. */
+static enum err keep(struct sqlite_session *s, enum collection collection, struct oid id,
+                     struct kept_record **out)
+{
+    *out = kept_find(s->kept, collection, id);
+    if (*out != NULL) {
+        return ERR_OK;
+    }
+    const struct condition is_it = id_is(collection, id);
+    struct object_list found;
+    const struct query query = {.conditions = &is_it, .condition_count = 1, .limit = 1};
+    TRY(select_rows(s, kept_arena(s->kept), collection, &query, &found));
+    if (found.count == 0) {
+        return ERR_ABSENT;
+    }
+    *out = kept_add(s->kept, collection, found.items);
+    return ERR_OK;
+}
+
+static bool asks_by_id(enum collection collection, const struct query *query)
+{
+    return query->condition_count == 1 && query->conditions[0].compare == IS &&
+           query->conditions[0].offset == collection_row(collection)->shape->fields[0].offset &&
+           query->skip == 0;
+}
+
+static enum err find_kept(struct sqlite_session *s, struct arena *arena, enum collection collection,
+                          const struct query *query, struct object_list *out)
+{
+    struct kept_record *kept;
+    const enum err err = keep(s, collection, query->conditions[0].value.oid, &kept);
+    if (err == ERR_OK) {
+        void *record = arena_alloc(arena, collection_row(collection)->shape->size);
+        kept_copy(kept, arena, record);
+        *out = (struct object_list){.items = record, .count = 1};
+    }
+    return err == ERR_ABSENT ? ERR_OK : err;
+}
+
+static enum err sqlite_find(struct store_session *session, struct arena *arena,
+                            enum collection collection, const struct query *query,
+                            struct object_list *out)
+{
+    struct sqlite_session *s = of(session);
+    if (keeps(s, collection)) {
+        if (asks_by_id(collection, query)) {
+            return find_kept(s, arena, collection, query, out);
+        }
+        TRY(flush(s));
+    }
+    return select_rows(s, arena, collection, query, out);
+}
+
 static enum err sqlite_count(struct store_session *session, enum collection collection,
                              const struct query *query, int64_t *out)
 {
     struct sqlite_session *s = of(session);
+    if (keeps(s, collection)) {
+        TRY(flush(s));
+    }
     const struct plan plan = {.operation = PLAN_COUNT,
                               .collection = collection,
                               .conditions = query->conditions,
@@ -398,6 +560,7 @@ static enum err run_returning(struct sqlite_session *s, const struct plan *plan,
     enum err err = ERR_ABSENT;
     rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW) {
+        s->has_written = true;
         record_clear(shape, after);
         err = read_row(s, statement, arena, shape, after);
         rc = sqlite3_step(statement);
@@ -407,16 +570,21 @@ static enum err run_returning(struct sqlite_session *s, const struct plan *plan,
     return stepped != ERR_OK ? stepped : err;
 }
 
-/* The record with this id, and the other conditions. */
-static void with_id(struct condition all[CONDITIONS_MAX + 1], enum collection collection,
-                    struct oid id, const struct condition *conditions, size_t condition_count)
+static enum err update_kept(struct sqlite_session *s, struct arena *arena,
+                            enum collection collection, struct oid id,
+                            const struct condition *conditions, size_t condition_count,
+                            const struct change *changes, size_t change_count, void *after)
 {
-    all[0] = (struct condition){.offset = collection_row(collection)->shape->fields[0].offset,
-                                .compare = IS,
-                                .value = {.oid = id}};
-    if (condition_count > 0) {
-        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
+    struct kept_record *kept;
+    TRY(keep(s, collection, id, &kept));
+    if (!kept_meets(kept, conditions, condition_count)) {
+        return ERR_ABSENT;
     }
+    kept_change(s->kept, kept, changes, change_count);
+    if (after != NULL) {
+        kept_copy(kept, arena, after);
+    }
+    return ERR_OK;
 }
 
 static enum err sqlite_update(struct store_session *session, struct arena *arena,
@@ -425,6 +593,14 @@ static enum err sqlite_update(struct store_session *session, struct arena *arena
                               const struct change *changes, size_t change_count, void *after)
 {
     struct sqlite_session *s = of(session);
+    if (s->is_hopeful && kept_holds(collection)) {
+        TRY(open_transaction(s));
+        if (kept_can(collection, conditions, condition_count, changes, change_count)) {
+            return update_kept(s, arena, collection, id, conditions, condition_count, changes,
+                               change_count, after);
+        }
+        s->is_spoilt = true; /* SQLite would change what is kept here */
+    }
     struct condition all[CONDITIONS_MAX + 1];
     with_id(all, collection, id, conditions, condition_count);
     const struct plan plan = {
@@ -439,8 +615,7 @@ static enum err sqlite_update(struct store_session *session, struct arena *arena
     if (after != NULL) {
         return run_returning(s, &plan, arena, after);
     }
-    TRY(run_plan(s, &plan));
-    return sqlite3_changes(s->db) > 0 ? ERR_OK : ERR_ABSENT;
+    return run_changing(s, &plan);
 }
 
 static enum err sqlite_remove(struct store_session *session, enum collection collection,
@@ -454,9 +629,9 @@ static enum err sqlite_remove(struct store_session *session, enum collection col
                               .collection = collection,
                               .conditions = all,
                               .condition_count = condition_count + 1};
+    s->is_spoilt = s->is_spoilt || (s->is_hopeful && kept_holds(collection));
     TRY(writing(s));
-    TRY(run_plan(s, &plan));
-    return sqlite3_changes(s->db) > 0 ? ERR_OK : ERR_ABSENT;
+    return run_changing(s, &plan);
 }
 
 static enum err sqlite_inspect_session(struct store_session *session, struct strbuf *out)
@@ -502,6 +677,7 @@ const struct store_ops sqlite_ops = {
     .session_open = sqlite_session_open,
     .session_close = sqlite_session_close,
     .begin = sqlite_begin,
+    .begin_hopeful = sqlite_begin_hopeful,
     .commit = sqlite_commit,
     .abandon = sqlite_abandon,
     .mark = sqlite_mark,

@@ -306,6 +306,12 @@ enum err store_begin(struct store_session *session)
     return session->ops->begin(session);
 }
 
+enum err store_begin_hopeful(struct store_session *session)
+{
+    const struct store_ops *ops = session->ops;
+    return ops->begin_hopeful != NULL ? ops->begin_hopeful(session) : ops->begin(session);
+}
+
 enum err store_commit(struct store_session *session)
 {
     return session->ops->commit(session);

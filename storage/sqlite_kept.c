@@ -1,0 +1,367 @@
+/* Records of one run in memory.
+ *
+ * A table of chains, small: a run has some hundred jobs. Copies and texts lie in an arena that is
+ * reset when the run is over; a text stays where it is until then, whatever replaces it. A job's first change of a record saves the record as it was, so that a job that
+ * fails can be taken back here as the database takes back its own.
+ *
+ * Worker only; belongs to one session. */
+#include "storage/sqlite_kept.h"
+
+#include "protocol/arena.h"
+#include "protocol/memory.h"
+#include "storage/record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 256
+#define ARENA_BYTES 65536
+
+struct kept {
+    struct arena *arena;
+    struct kept_record *buckets[BUCKETS];
+    struct kept_record *first, **last; /* all, oldest first */
+    struct kept_record *changed;       /* in this job */
+    int64_t job;
+};
+
+struct kept *kept_new(void)
+{
+    struct kept *kept = memory_resize(NULL, sizeof(*kept));
+    *kept = (struct kept){.arena = arena_new(ARENA_BYTES), .job = 1};
+    kept->last = &kept->first;
+    return kept;
+}
+
+void kept_free(struct kept *kept)
+{
+    if (kept != NULL) {
+        arena_free(kept->arena);
+        free(kept);
+    }
+}
+
+bool kept_holds(enum collection collection)
+{
+    return collection == COLLECTION_CHATS;
+}
+
+struct arena *kept_arena(struct kept *kept)
+{
+    return kept->arena;
+}
+
+/* ---- What can be told in memory ------------------------------------------------------------ */
+
+static bool is_scalar(const struct field *field)
+{
+    return field->kind == KIND_OID || field->kind == KIND_TEXT || field->kind == KIND_NUMBER ||
+           field->kind == KIND_BOOL || field->kind == KIND_TIME;
+}
+
+bool kept_can(enum collection collection, const struct condition *conditions,
+              size_t condition_count, const struct change *changes, size_t change_count)
+{
+    const struct shape *shape = collection_row(collection)->shape;
+    assert(shape->count <= KEPT_FIELDS_MAX);
+    for (size_t i = 0; i < condition_count; i++) {
+        const enum compare compare = conditions[i].compare;
+        if (!is_scalar(shape_field(shape, conditions[i].offset)) ||
+            (compare > AT_LEAST && compare != ABSENT)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < change_count; i++) {
+        if (!is_scalar(shape_field(shape, changes[i].offset)) || changes[i].kind > CHANGE_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Finding ------------------------------------------------------------------------------- */
+
+static struct oid id_of(const struct kept_record *kept)
+{
+    struct oid id;
+    memcpy(&id, kept->record, sizeof(id)); /* the id is the first member of every record */
+    return id;
+}
+
+/* The last bytes of ids differ, whether they are derived or counted. */
+static size_t bucket_of(struct oid id)
+{
+    return (id.bytes[OID_BYTES - 1] ^ id.bytes[0]) % BUCKETS;
+}
+
+struct kept_record *kept_find(const struct kept *kept, enum collection collection, struct oid id)
+{
+    struct kept_record *record = kept->buckets[bucket_of(id)];
+    while (record != NULL && !(record->collection == collection && oid_equal(id_of(record), id))) {
+        record = record->next;
+    }
+    return record;
+}
+
+struct kept_record *kept_add(struct kept *kept, enum collection collection, const void *record)
+{
+    const size_t size = collection_row(collection)->shape->size;
+    assert(collection_row(collection)->shape->fields[0].offset == 0);
+    struct kept_record *added = ARENA_NEW(kept->arena, struct kept_record);
+    added->collection = collection;
+    added->record = arena_alloc(kept->arena, size);
+    memcpy(added->record, record, size);
+    struct kept_record **bucket = &kept->buckets[bucket_of(id_of(added))];
+    added->next = *bucket;
+    *bucket = added;
+    *kept->last = added;
+    kept->last = &added->next_all;
+    return added;
+}
+
+void kept_copy(const struct kept_record *kept, struct arena *arena, void *out)
+{
+    const struct shape *shape = collection_row(kept->collection)->shape;
+    memcpy(out, kept->record, shape->size);
+    for (size_t i = 0; i < shape->count; i++) {
+        if (shape->fields[i].kind == KIND_TEXT) {
+            const char **text = (const char **)(void *)((char *)out + shape->fields[i].offset);
+            *text = *text == NULL ? NULL : arena_text(arena, *text, strlen(*text));
+        }
+    }
+}
+
+/* ---- Conditions ---------------------------------------------------------------------------- */
+
+static const void *member_of(const struct kept_record *kept, size_t offset)
+{
+    return (const char *)kept->record + offset;
+}
+
+static int compare_numbers(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* As SQLite compares: texts and ids by their bytes. Neither side is absent. */
+static int compare(const struct field *field, const void *member, union value value)
+{
+    switch (field->kind) {
+    case KIND_OID:
+        return memcmp(member, value.oid.bytes, OID_BYTES);
+    case KIND_TEXT:
+        return strcmp(*(const char *const *)member, value.text);
+    case KIND_BOOL:
+        return *(const bool *)member - value.boolean;
+    case KIND_TIME:
+        return compare_numbers(((const struct timestamp *)member)->ms, value.time.ms);
+    default:
+        return compare_numbers(*(const int64_t *)member, value.number);
+    }
+}
+
+static bool meets(const struct kept_record *kept, const struct field *field,
+                  const struct condition *condition)
+{
+    const bool is_absent = field->kind != KIND_BOOL && field_is_absent(field, kept->record);
+    if (condition->compare == ABSENT) {
+        return is_absent;
+    }
+    if (value_is_absent(field, condition->value)) {
+        return is_absent == (condition->compare == IS);
+    }
+    if (is_absent) {
+        return condition->compare == IS_NOT;
+    }
+    const int order = compare(field, member_of(kept, field->offset), condition->value);
+    switch (condition->compare) {
+    case IS:
+        return order == 0;
+    case IS_NOT:
+        return order != 0;
+    case BELOW:
+        return order < 0;
+    case AT_MOST:
+        return order <= 0;
+    case ABOVE:
+        return order > 0;
+    case AT_LEAST:
+        return order >= 0;
+    default:
+        assert(false && "a condition that kept_can refuses");
+        return false;
+    }
+}
+
+bool kept_meets(const struct kept_record *kept, const struct condition *conditions, size_t count)
+{
+    const struct shape *shape = collection_row(kept->collection)->shape;
+    for (size_t i = 0; i < count; i++) {
+        if (!meets(kept, shape_field(shape, conditions[i].offset), &conditions[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Changes ------------------------------------------------------------------------------- */
+
+static void save(struct kept *kept, struct kept_record *record)
+{
+    if (record->saved_in == kept->job) {
+        return;
+    }
+    const size_t size = collection_row(record->collection)->shape->size;
+    if (record->before == NULL) {
+        record->before = arena_alloc(kept->arena, size);
+    }
+    memcpy(record->before, record->record, size);
+    record->touched = 0;
+    record->saved_in = kept->job;
+    record->next_changed = kept->changed;
+    kept->changed = record;
+}
+
+static void set(struct kept *kept, const struct field *field, void *member, union value value)
+{
+    switch (field->kind) {
+    case KIND_OID:
+        memcpy(member, &value.oid, sizeof(value.oid));
+        break;
+    case KIND_TEXT:
+        *(const char **)member =
+            value.text == NULL ? NULL : arena_text(kept->arena, value.text, strlen(value.text));
+        break;
+    case KIND_BOOL:
+        *(bool *)member = value.boolean;
+        break;
+    case KIND_TIME:
+        *(struct timestamp *)member = value.time;
+        break;
+    default:
+        *(int64_t *)member = value.number;
+        break;
+    }
+}
+
+static void clear(const struct field *field, void *member)
+{
+    const union value absent = {.number = field->kind == KIND_NUMBER ? NUMBER_ABSENT : 0};
+    if (field->kind == KIND_OID) {
+        memset(member, 0, sizeof(struct oid));
+    } else {
+        set(NULL, field, member, absent);
+    }
+}
+
+static void change_one(struct kept *kept, struct kept_record *record, const struct field *field,
+                       const struct change *change)
+{
+    void *member = (char *)record->record + field->offset;
+    const bool is_absent = field->kind != KIND_BOOL && field_is_absent(field, record->record);
+    switch (change->kind) {
+    case CHANGE_SET:
+        set(kept, field, member, change->value);
+        break;
+    case CHANGE_UNSET:
+        clear(field, member);
+        break;
+    case CHANGE_INC:
+        *(int64_t *)member = (is_absent ? 0 : *(int64_t *)member) + change->value.number;
+        break;
+    case CHANGE_MAX:
+        if (is_absent || compare(field, member, change->value) < 0) {
+            set(kept, field, member, change->value);
+        }
+        break;
+    default:
+        assert(false && "a change that kept_can refuses");
+    }
+}
+
+void kept_change(struct kept *kept, struct kept_record *record, const struct change *changes,
+                 size_t count)
+{
+    const struct shape *shape = collection_row(record->collection)->shape;
+    save(kept, record);
+    for (size_t i = 0; i < count; i++) {
+        const struct field *field = shape_field(shape, changes[i].offset);
+        change_one(kept, record, field, &changes[i]);
+        record->touched |= UINT64_C(1) << (field - shape->fields);
+    }
+    record->dirty |= record->touched;
+}
+
+/* ---- Jobs and runs -------------------------------------------------------------------------- */
+
+void kept_mark(struct kept *kept)
+{
+    kept->changed = NULL;
+    kept->job++;
+}
+
+/* What has been written meanwhile is written again as it was. */
+void kept_undo(struct kept *kept)
+{
+    for (struct kept_record *at = kept->changed; at != NULL; at = at->next_changed) {
+        const struct shape *shape = collection_row(at->collection)->shape;
+        memcpy(at->record, at->before, shape->size);
+        at->dirty |= at->touched;
+    }
+    kept_mark(kept);
+}
+
+struct kept_record *kept_first(const struct kept *kept)
+{
+    return kept->first;
+}
+
+/* What makes a field what it is in the record. */
+static struct change change_to(const struct field *field, const void *record)
+{
+    const void *member = (const char *)record + field->offset;
+    struct change change = {.offset = field->offset, .kind = CHANGE_SET};
+    switch (field->kind) {
+    case KIND_OID:
+        memcpy(&change.value.oid, member, sizeof(change.value.oid));
+        break;
+    case KIND_TEXT:
+        change.value.text = *(const char *const *)member;
+        break;
+    case KIND_BOOL:
+        change.value.boolean = *(const bool *)member;
+        break;
+    case KIND_TIME:
+        change.value.time = *(const struct timestamp *)member;
+        break;
+    default:
+        change.value.number = *(const int64_t *)member;
+        break;
+    }
+    return change;
+}
+
+size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT_FIELDS_MAX])
+{
+    const struct shape *shape = collection_row(kept->collection)->shape;
+    size_t count = 0;
+    for (size_t i = 0; i < shape->count; i++) {
+        if ((kept->dirty >> i & 1) != 0) {
+            changes[count++] = change_to(&shape->fields[i], kept->record);
+        }
+    }
+    return count;
+}
+
+void kept_forget(struct kept *kept)
+{
+    if (kept->first == NULL) {
+        return;
+    }
+    memset(kept->buckets, 0, sizeof(kept->buckets));
+    kept->first = NULL;
+    kept->last = &kept->first;
+    kept->changed = NULL;
+    arena_reset(kept->arena);
+}

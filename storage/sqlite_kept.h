@@ -1,0 +1,63 @@
+/* Worker only. The records that a run of jobs has in its hands: read once, changed in memory, written
+ * once before the run's commit, however many of its jobs changed them. Chats are kept: every
+ * message changes one, and three of a chat's indexes with it.
+ *
+ * What a condition or a change means is the same here as in SQL: tests/unit/test_store_kept.c holds one
+ * against the other. What cannot be told in memory (lists, substrings) is not tried: kept_can. */
+#ifndef CONSULTD_STORAGE_SQLITE_KEPT_H
+#define CONSULTD_STORAGE_SQLITE_KEPT_H
+
+#include "storage/store.h"
+
+#define KEPT_FIELDS_MAX 64 /* of a record */
+
+struct kept; /* one run's records; empty between runs */
+
+struct kept_record {
+    struct kept_record *next; /* in its bucket */
+    struct kept_record *next_all, *next_changed;
+    enum collection collection;
+    uint64_t dirty;   /* a bit for each field, by its place in the shape, that is not written yet */
+    uint64_t touched; /* those that the job `saved_in` has changed */
+    int64_t saved_in; /* 0: none */
+    void *before;     /* the record as it was before that job */
+    void *record;
+};
+
+struct kept *kept_new(void);
+void kept_free(struct kept *kept);
+
+/* Whether records of the collection are kept. */
+bool kept_holds(enum collection collection);
+/* Whether these conditions and changes can be told in memory. */
+bool kept_can(enum collection collection, const struct condition *conditions,
+              size_t condition_count, const struct change *changes, size_t change_count);
+
+/* The kept record with this id; NULL: it is not kept. */
+struct kept_record *kept_find(const struct kept *kept, enum collection collection, struct oid id);
+/* Keeps a copy of a record as it is stored; its texts are in kept_arena. */
+struct kept_record *kept_add(struct kept *kept, enum collection collection, const void *record);
+/* Where texts of kept records live, until kept_forget. */
+struct arena *kept_arena(struct kept *kept);
+
+/* Copies the record for a job, texts into its arena: it outlives what is kept. */
+void kept_copy(const struct kept_record *kept, struct arena *arena, void *out);
+
+bool kept_meets(const struct kept_record *kept, const struct condition *conditions, size_t count);
+/* Makes the changes in memory; texts are copied. */
+void kept_change(struct kept *kept, struct kept_record *record, const struct change *changes,
+                 size_t count);
+
+/* A job begins; and: what was changed since it began is taken back. */
+void kept_mark(struct kept *kept);
+void kept_undo(struct kept *kept);
+
+/* All of them, oldest first, linked by `next_all`. Whoever writes what is unwritten clears `dirty`. */
+struct kept_record *kept_first(const struct kept *kept);
+/* Returns how many changes make the stored record what the kept one is. */
+size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT_FIELDS_MAX]);
+
+/* Keeps nothing any more: the run is over, or something else has written. */
+void kept_forget(struct kept *kept);
+
+#endif
