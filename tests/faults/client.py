@@ -189,7 +189,9 @@ class Device:
                 self.event(frame)
                 self.cursor = frame.get("cursor") or self.cursor
             elif frame.get("id") in self.waiting:
-                self.waiting.pop(frame["id"])[1].set_result(frame)
+                _, answer = self.waiting.pop(frame["id"])
+                if not answer.done():  # it may have come at the very end of the time it had
+                    answer.set_result(frame)
 
     def drop(self):
         if self.socket is not None:
