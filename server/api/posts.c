@@ -3,7 +3,9 @@
  * Without transactions, "exactly once" comes from three derived or remembered things: the
  * message's id (from the order, the occasion and its number), its seq (the first reservation
  * written into the order wins; a loser's numbers are never used), and insertion that passes over
- * what exists. So whoever finds an occasion unfinished just does all of it again. */
+ * what exists. So whoever finds an occasion unfinished just does all of it again. Where places turn
+ * out to be taken, which they never are in a store that is whole, new ones are: no order must stay
+ * unfinished for ever. */
 #include "server/api/posts.h"
 
 #include <string.h>
@@ -229,41 +231,46 @@ static struct audit_note note_of(const struct message *message)
                                .content = message};
 }
 
-/* Where stores are not atomic another node may have posted the same at the same moment, and the
- * insertion has passed over it: what is recorded and told is what is stored. */
-static enum err read_posted(struct call *call, struct message *posted, size_t count)
+/* What of `messages` is stored, as it is stored: where stores are not atomic another node may have
+ * posted the same at the same moment, and the insertion has passed over it. `count` becomes how
+ * many there are. */
+static enum err read_posted(struct call *call, struct message *messages, size_t *count)
 {
-    if (count == 0 || store_is_atomic(store_of_session(call->store))) {
-        return ERR_OK;
-    }
-    struct oid *ids = arena_array(call->arena, count, sizeof *ids);
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = posted[i].id;
+    struct oid *ids = arena_array(call->arena, *count, sizeof *ids);
+    for (size_t i = 0; i < *count; i++) {
+        ids[i] = messages[i].id;
     }
     struct object_list stored;
-    TRY(records_by_ids(call, COLLECTION_MESSAGES, (struct oid_list){ids, count}, &stored));
-    for (size_t i = 0; i < count; i++) {
+    TRY(records_by_ids(call, COLLECTION_MESSAGES, (struct oid_list){ids, *count}, &stored));
+    size_t found = 0;
+    for (size_t i = 0; i < *count; i++) {
         const struct message *message = record_of_id(&stored, sizeof *message, ids[i]);
-        if (message == NULL) {
-            return ERR_ABSENT;
+        if (message != NULL) {
+            messages[found++] = *message;
         }
-        posted[i] = *message;
     }
+    *count = found;
     return ERR_OK;
 }
 
-/* Inserts them, records and tells them. They become what is stored. */
+/* Inserts them, records and tells them. They become what is stored. ERR_DUPLICATE: the place of one
+ * is taken; others may have been posted all the same. */
 static enum err insert_and_tell(struct call *call, const struct chat *chat,
                                 struct message *messages, size_t count)
 {
-    TRY(store_insert_many(call->store, COLLECTION_MESSAGES, messages, count));
-    TRY(read_posted(call, messages, count));
+    enum err inserted = store_insert_many(call->store, COLLECTION_MESSAGES, messages, count);
+    if (inserted != ERR_OK && inserted != ERR_DUPLICATE) {
+        return inserted;
+    }
+    if (inserted != ERR_OK || !store_is_atomic(store_of_session(call->store))) {
+        TRY(read_posted(call, messages, &count));
+    }
     for (size_t i = 0; i < count; i++) {
         struct audit_note note = note_of(&messages[i]);
         audit_note(call, &note);
         emit_message(call, chat, &messages[i], false);
     }
-    return ERR_OK;
+    return inserted;
 }
 
 /* Posts those that are not there yet. */
@@ -292,18 +299,39 @@ static enum err insert_missing(struct call *call, const struct consultation *ord
     return insert_and_tell(call, &chat, missing, missing_count);
 }
 
-enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
-                    struct message *drafts, size_t count)
+/* A chat that gives places away which are taken lags behind its messages, as in a copy of a database
+ * that was made while it was in use. */
+static enum err bring_forward(struct call *call, struct oid chat_id)
 {
-    const struct reservation_fields *fields = &reservations[occasion];
-    for (size_t i = 0; i < count; i++) {
-        drafts[i].id = id_derive_number(fields->name, order->id, (int64_t)i);
-        drafts[i].chat_id = order->chat_id;
-        drafts[i].consultation_id = order->id;
-        drafts[i].created_at = call->now;
-        drafts[i].updated_at = call->now;
-        drafts[i].rev = call_stamp(call);
-    }
+    struct condition condition = WHERE(message, chat_id, IS, chat_id);
+    struct query query = {
+        .conditions = &condition, .condition_count = 1, .sort = {SORT_DOWN(message, seq)}};
+    struct message newest;
+    TRY(store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &newest));
+    struct change change = MAX(chat, last_seq, newest.seq);
+    return store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, NULL, 0, &change, 1,
+                        NULL);
+}
+
+/* Forgets places that others have taken, unless somebody else has just done so. */
+static enum err release(struct call *call, struct consultation *order,
+                        const struct reservation_fields *fields)
+{
+    int64_t seq = number_at(order, fields->seq);
+    struct condition condition = {fields->seq, IS, value_of_number(seq)};
+    struct change change = {fields->seq, CHANGE_SET, value_of_number(0)};
+    enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id,
+                                &condition, 1, &change, 1, order);
+    return err != ERR_ABSENT
+               ? err
+               : store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
+}
+
+/* Posts what is missing at the places that the order has for it. ERR_DUPLICATE: others are there. */
+static enum err post_at_places(struct call *call, struct consultation *order,
+                               const struct reservation_fields *fields, struct message *drafts,
+                               size_t count)
+{
     TRY(reserve(call, order, fields, drafts, count));
     int64_t seq = number_at(order, fields->seq);
     int64_t user_total = number_at(order, fields->user_total);
@@ -316,6 +344,28 @@ enum err posts_make(struct call *call, struct consultation *order, enum occasion
         drafts[i].doctor_total = doctor_total;
     }
     return insert_missing(call, order, drafts, count);
+}
+
+enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
+                    struct message *drafts, size_t count)
+{
+    const struct reservation_fields *fields = &reservations[occasion];
+    for (size_t i = 0; i < count; i++) {
+        drafts[i].id = id_derive_number(fields->name, order->id, (int64_t)i);
+        drafts[i].chat_id = order->chat_id;
+        drafts[i].consultation_id = order->id;
+        drafts[i].created_at = call->now;
+        drafts[i].updated_at = call->now;
+        drafts[i].rev = call_stamp(call);
+    }
+    enum err err = post_at_places(call, order, fields, drafts, count);
+    if (err != ERR_DUPLICATE) {
+        return err;
+    }
+    TRY(bring_forward(call, order->chat_id));
+    TRY(release(call, order, fields));
+    err = post_at_places(call, order, fields, drafts, count);
+    return err == ERR_DUPLICATE ? ERR_BUSY : err;
 }
 
 enum err post_take_seq(struct call *call, struct message *message,
@@ -360,10 +410,19 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     if (err != ERR_ABSENT) {
         return err;
     }
-    struct places taken;
-    struct chat chat;
-    TRY(post_take_seq(call, &message, NULL, 0, &taken, &chat));
-    const int64_t seq = message.seq;
-    TRY(insert_and_tell(call, &chat, &message, 1));
-    return message.seq == seq ? ERR_OK : post_give_back(call, &taken, &chat, &message);
+    for (int i = 0; i < 2; i++) {
+        struct places taken;
+        struct chat chat;
+        TRY(post_take_seq(call, &message, NULL, 0, &taken, &chat));
+        const int64_t seq = message.seq;
+        err = insert_and_tell(call, &chat, &message, 1);
+        if (err == ERR_OK && message.seq != seq) {
+            return post_give_back(call, &taken, &chat, &message);
+        }
+        if (err != ERR_DUPLICATE) {
+            return err;
+        }
+        TRY(bring_forward(call, message.chat_id));
+    }
+    return ERR_BUSY;
 }

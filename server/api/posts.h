@@ -59,12 +59,12 @@ MUST_USE enum err post_give_back(struct call *call, const struct places *taken,
 
 /* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
  * each draft the caller fills type, text, image and direction. Repeatable: what is there already
- * is passed over. `order` receives the reservation. */
+ * is passed over. `order` receives the reservation. ERR_BUSY: others took the places; again. */
 MUST_USE enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
                              struct message *drafts, size_t count);
 
 /* Posts a text into the user's system chat, about the order being in the state it is in.
- * Repeatable. */
+ * Repeatable. ERR_BUSY as above. */
 MUST_USE enum err posts_make_system(struct call *call, const struct consultation *order,
                                     const char *text);
 

@@ -187,6 +187,17 @@ const struct story stories[] = {
 };
 const size_t story_count = ARRAY_LENGTH(stories);
 
+const struct story *story_named(const char *name)
+{
+    for (size_t i = 0; i < story_count; i++) {
+        if (strcmp(stories[i].name, name) == 0) {
+            return &stories[i];
+        }
+    }
+    fail_msg("there is no story \"%s\"", name);
+    return NULL;
+}
+
 /* ---- How it ended ------------------------------------------------------------------------- */
 
 static void add(char *text, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -17,6 +17,7 @@ struct story {
 
 extern const struct story stories[];
 extern const size_t story_count;
+const struct story *story_named(const char *name);
 
 /* All turns of the sweeper that are to be made now; what a turn of them fails with. */
 enum err story_sweep(struct world *world);

@@ -22,6 +22,7 @@
 #include "server/audit_verify.h"
 #include "support_fake_store.h"
 #include "support_provider.h"
+#include "support_store.h"
 #include "support_stories.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -334,6 +335,106 @@ static void two_sweepers_at_once_do_everything_once(void **state)
     world_close(&world);
 }
 
+/* ---- A chat that lags behind its messages --------------------------------------------------- */
+
+static void say_to_system_chat(struct world *world, int count)
+{
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(post_to_user(world, "一条", NULL), ERR_OK);
+    }
+}
+
+/* As in a copy of a database that was made while it was in use: what it gives away next is taken. */
+static void set_chat_back(struct world *world, struct oid chat_id)
+{
+    size_t count;
+    const struct message *messages = world_messages(world, chat_id, &count);
+    struct change change = SET(chat, last_seq, messages[count - 1].seq - 3);
+    assert_int_equal(store_update(world->session, world->arena, COLLECTION_CHATS, chat_id, NULL, 0,
+                                  &change, 1, NULL),
+                     ERR_OK);
+}
+
+/* Two orders of a pair, one after the other; before each move both chats lag behind. */
+static struct consultation live_with_a_lag(struct world *world, bool lags)
+{
+    static const char *const acts[] = {"pay", "first reply", "complete", "pay",
+                                       "ask for the money back"};
+    struct consultation order;
+    struct oid system_chat_id = chat_id_of_user(world->user.id);
+    world->settings->provider = provider_witness();
+    say_to_system_chat(world, 5);
+    for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
+        if (strcmp(acts[i], "pay") == 0) {
+            story_named("pay")->prepare(world, &order);
+        }
+        if (lags && i > 0) {
+            set_chat_back(world, order.chat_id);
+            set_chat_back(world, system_chat_id);
+        }
+        assert_int_equal(act_on(world, story_named(acts[i]), order), ERR_OK);
+        assert_false(world_read_order(world, order.id).unsettled);
+    }
+    assert_told_as_stored(world, world, order.chat_id, system_chat_id);
+    return order;
+}
+
+/* `open` makes the world. As much must come to be as without a lag, and all of it be told; the same
+ * unless some of what is posted together finds its place and some does not. */
+static void assert_lag_changes_nothing(void (*open)(struct world *world), bool is_same)
+{
+    char texts[2][STORY_TEXT_MAX] = {"", ""};
+    size_t counts[2], told[2];
+    for (int lags = 0; lags <= 1; lags++) {
+        struct world world;
+        open(&world);
+        world.rolls_back = false; /* there will be gaps */
+        struct consultation order = live_with_a_lag(&world, lags);
+        world_messages(&world, order.chat_id, &counts[lags]);
+        if (is_same) {
+            story_describe(&world, order.id, texts[lags]);
+            append_record(&world, &order, texts[lags]);
+        }
+        told[lags] = world_events(&world, world.user, "message.created");
+        world_close(&world);
+    }
+    assert_string_equal(texts[0], texts[1]);
+    assert_int_equal(counts[0], counts[1]);
+    assert_int_equal(told[0], told[1]);
+}
+
+static void orders_go_on_where_a_chat_lags_behind_its_messages(void **state)
+{
+    (void)state;
+    assert_lag_changes_nothing(open_fake, true);
+    assert_lag_changes_nothing(world_open_memory, true);
+}
+
+static struct store_fixture *fixture;
+
+static void open_fixture(struct world *world)
+{
+    struct store_settings settings = {.url = fixture->url, .timeout_ms = 10000, .pool_size = 4};
+    struct store *store;
+    char why[256], name[16];
+    static int number;
+    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
+    snprintf(name, sizeof name, "n%d-", number++); /* both are in one database */
+    world_open_named(world, store, name);
+}
+
+static void orders_go_on_where_a_chat_lags_and_some_places_are_free(void **state)
+{
+    (void)state;
+    if (!backend_is_there(BACKEND_MONGODB)) {
+        skip();
+    }
+    fixture = store_fixture_new(BACKEND_MONGODB);
+    store_fixture_let_go(fixture);
+    assert_lag_changes_nothing(open_fixture, false);
+    store_fixture_free(fixture);
+}
+
 static void a_reply_whose_sender_died_is_given_back(void **state)
 {
     (void)state;
@@ -369,6 +470,8 @@ int main(void)
         cmocka_unit_test(another_node_that_settles_between_any_two_calls_changes_nothing),
         cmocka_unit_test(another_node_that_does_the_same_between_any_two_calls_changes_nothing),
         cmocka_unit_test(what_two_nodes_post_at_once_is_unread_once_also_with_others_in_between),
+        cmocka_unit_test(orders_go_on_where_a_chat_lags_behind_its_messages),
+        cmocka_unit_test(orders_go_on_where_a_chat_lags_and_some_places_are_free),
         cmocka_unit_test(a_reply_whose_sender_died_is_given_back),
         cmocka_unit_test(two_sweepers_at_once_do_everything_once),
     };
