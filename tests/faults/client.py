@@ -104,6 +104,7 @@ class Device:
         self.name = name
         self.side = account.side
         self.held = {}    # chat id → message id → the newest copy
+        self.taken_back_at = {}  # message id → when this device heard of it
         self.orders = {}  # order id → the newest copy
         self.cursor = None
         self.must_reload = False
@@ -207,9 +208,9 @@ class Device:
             raise Lost("no line")
         self.last_id += 1
         number = self.last_id
+        self.socket.send({"id": number, "call": name, "data": data or {}})
         answer = asyncio.get_running_loop().create_future()
         self.waiting[number] = (name, answer)
-        self.socket.send({"id": number, "call": name, "data": data or {}})
         try:
             frame = await asyncio.wait_for(answer, CALL_SECONDS)
         except asyncio.TimeoutError as late:
@@ -233,8 +234,9 @@ class Device:
 
     async def reload(self):
         for chat in await self.account.chats():
+            asked_at = self.scene.now()
             for message in await self.account.messages(chat["id"]):
-                self.take(message, "list")
+                self.take(message, "list", asked_at)
         for order in await self.account.orders():
             self.take_order(order)
         self.must_reload = False
@@ -254,35 +256,42 @@ class Device:
         if known is None or known["updated_at"] <= order["updated_at"]:
             self.orders[order["id"]] = order
 
-    def take(self, message, way):
+    def take(self, message, way, asked_at=None):
+        """`asked_at`: since when it may have been on its way; None: since this line is there."""
         chat, identity = message["chatId"], message["id"]
         held = self.held.setdefault(chat, {})
         known = held.get(identity)
         is_mine = message["direction"] == DIRECTIONS[self.side] and message["type"] == "01"
         if not is_mine:
-            self.check_secrecy(message, known, way)
+            self.check_secrecy(message, known, way, asked_at)
         if known is not None:
             self.check_again(message, known, way)
             if message["updated_at"] <= known["updated_at"]:
                 return
         held[identity] = message
+        if message.get("isRetract"):
+            self.taken_back_at.setdefault(identity, self.scene.now())
         if known is None and way == "message.created":
             self.check_order(message)
             if self.on_message is not None and not is_mine:
                 self.on_message(message)
 
-    def check_secrecy(self, message, known, way):
-        """What the other side took back is not seen again."""
+    def check_secrecy(self, message, known, way, asked_at):
+        """What the other side took back is not seen again; in a list, only where it was asked for
+        before: an answer may come behind the event."""
         content = [field for field in CONTENTS if message.get(field)]
         if message["type"] != "01" or not content:
             return
         what = f"{self.name} got the content of {message['id']} (seq {message['seq']}) by {way}"
+        since = self.connected_at if asked_at is None else asked_at
         if message.get("isRetract"):
             self.scene.wrong(f"{what} in its retracted form")
-        elif known is not None and known.get("isRetract"):
+        elif asked_at is None and known is not None and known.get("isRetract"):
             self.scene.wrong(f"{what} after its retraction")
-        elif self.scene.retracted_at.get(message["id"], float("inf")) < self.connected_at:
-            self.scene.wrong(f"{what}, retracted before this connection")
+        elif self.taken_back_at.get(message["id"], float("inf")) < since:
+            self.scene.wrong(f"{what}, asked for after its retraction")
+        elif self.scene.retracted_at.get(message["id"], float("inf")) < since:
+            self.scene.wrong(f"{what}, retracted before it was asked for")
 
     def check_again(self, message, known, way):
         if way != "list":
