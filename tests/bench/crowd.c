@@ -30,6 +30,7 @@ struct crowd {
     struct member *members; /* owned */
     size_t member_count;
     size_t begun, on_their_way, ready; /* sockets so far */
+    uint32_t run;
     bool is_resuming;
     double closed, doubled, out_of_order, refused, delivered, acknowledged, reset;
     struct histogram times;
@@ -122,6 +123,7 @@ static struct crowd *crowd_begin(const struct options *options, const struct par
     struct crowd *crowd = must_allocate(sizeof *crowd);
     crowd->options = options;
     crowd->kind = kind;
+    crowd->run = run_number();
     crowd->wire = wire_new();
     crowd->world = options->dialect->needs_world ? world_read(options->world_path, pairs) : NULL;
     crowd->member_count = member_count;
@@ -303,7 +305,8 @@ static void resume_open(struct crowd *crowd, size_t i, size_t count)
 {
     struct member *member = &crowd->members[i];
     const struct world_pair *pair = &crowd->world->pairs[i % count];
-    struct identity identity = {.token = i < count ? pair->doctor_token : pair->user_token};
+    struct identity identity = {.token = i < count ? pair->doctor_token : pair->user_token,
+                                .run = crowd->run};
     if (i < count && member->party.cursor[0] != '\0') {
         identity.cursor = member->party.cursor;
     }
@@ -326,13 +329,11 @@ static void resume_open_all(struct crowd *crowd, size_t first, size_t count, siz
 /* Sends what the receivers shall miss, and waits for all answers. */
 static void send_all(struct crowd *crowd, size_t count, uint32_t missed)
 {
-    char run[RUN_BYTES];
-    run_name(run);
     for (size_t i = 0; i < count; i++) {
         const struct world_pair *pair = &crowd->world->pairs[i];
         struct form form;
         struct letter letter = {
-            .pair = (uint32_t)i, .chat = pair->chat, .order = pair->order, .run = run};
+            .pair = (uint32_t)i, .chat = pair->chat, .order = pair->order, .run = crowd->run};
         form_make(&form, crowd->options->dialect, letter, (size_t)crowd->options->text);
         for (uint32_t k = 0; k < missed; k++) {
             form_send(&form, &crowd->members[count + i].party, k);

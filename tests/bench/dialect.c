@@ -1,5 +1,5 @@
 /* The dialects, one after the other, and their table. Nothing is parsed: an answer is known by how it
- * begins, a message by its marker, "#b" with the pair's number and its own. */
+ * begins, a message by its marker: "#b" with the run, the pair's number and its own. */
 #include "tests/bench/dialect.h"
 
 #include <stdio.h>
@@ -46,10 +46,11 @@ static uint32_t message_number(uint32_t written)
     return written - NUMBER_LEAST;
 }
 
-void marked_text(uint32_t pair, size_t bytes, char *out)
+void marked_text(uint32_t run, uint32_t pair, size_t bytes, char *out)
 {
     static const char words[] = "医生您好，我这两天一直咳嗽，夜里更厉害，";
-    int length = snprintf(out, bytes + 1, MARKER "%0*u.%s# ", PAIR_DIGITS, pair, NUMBER_PLACE);
+    int length =
+        snprintf(out, bytes + 1, MARKER "%u.%0*u.%s# ", run, PAIR_DIGITS, pair, NUMBER_PLACE);
     size_t at = (size_t)length;
     while (at + sizeof words - 1 <= bytes) {
         memcpy(out + at, words, sizeof words - 1);
@@ -68,9 +69,14 @@ static bool tell_delivered(struct party *party, const char *text, size_t length)
     }
     const char *end = text + length;
     at += sizeof MARKER - 1;
+    uint32_t run = take_number(&at, end);
+    at++;
     uint32_t pair = take_number(&at, end);
     at++;
     uint32_t number = take_number(&at, end);
+    if (run != party->identity.run) {
+        return true; /* of one before ours; a client that resumes may be told again */
+    }
     party->kind->delivered(party, pair, message_number(number));
     return true;
 }
@@ -152,7 +158,7 @@ static int consultd_message(const struct letter *letter, char frame[FRAME_MOST])
     return snprintf(frame, FRAME_MOST,
                     "{\"id\":%s,\"call\":\"/api/consultation/chat/message/create\",\"data\":{"
                     "\"chatId\":\"%s\",\"consultationId\":\"%s\",\"type\":\"01\",\"text\":\"%s\","
-                    "\"direction\":\"user->doctor\",\"clientMsgId\":\"%s-%s\"}}",
+                    "\"direction\":\"user->doctor\",\"clientMsgId\":\"%u-%s\"}}",
                     NUMBER_PLACE, letter->chat, letter->order, letter->text, letter->run,
                     NUMBER_PLACE);
 }

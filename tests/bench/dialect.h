@@ -22,6 +22,7 @@ struct party_kind {
 /* Who a party is. The texts stay the caller's. */
 struct identity {
     uint32_t number;    /* among all parties; its name in dialects without accounts */
+    uint32_t run;       /* messages of others are none of its business */
     const char *token;  /* consultd */
     const char *cursor; /* consultd; NULL: none */
 };
@@ -45,7 +46,7 @@ struct letter {
     uint32_t receiver; /* its identity's number */
     const char *chat, *order;
     const char *text;
-    const char *run; /* differs in each run, at most 8 characters */
+    uint32_t run; /* see run_number */
 };
 
 /* Where the number of a message stands in what `message` writes, and in a text. */
@@ -71,8 +72,8 @@ void party_open(struct party *party, struct wire *wire, const struct target *tar
 void party_close(struct party *party);
 
 /* The text of a message of `bytes` bytes, with its marker; `out` has room for them and a NUL. */
-void marked_text(uint32_t pair, size_t bytes, char *out);
-#define TEXT_LEAST 24
+void marked_text(uint32_t run, uint32_t pair, size_t bytes, char *out);
+#define TEXT_LEAST 32
 
 /* Finds `word` in a text that needs no NUL; NULL: it is not there. */
 const char *find(const char *text, size_t length, const char *word);

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RUNS INT64_C(90000000) /* with eight digits, as many ten µs: 15 minutes */
+
 void form_make(struct form *form, const struct dialect *dialect, struct letter letter,
                size_t text_bytes)
 {
     char text[FRAME_MOST / 2], frame[FRAME_MOST];
-    marked_text(letter.pair, text_bytes, text);
+    marked_text(letter.run, letter.pair, text_bytes, text);
     letter.text = text;
     form->length = (size_t)dialect->message(&letter, frame);
     form->place_count = 0;
@@ -42,7 +44,8 @@ void form_send(struct form *form, struct party *sender, uint32_t number)
     websocket_send(&sender->websocket, form->text, form->length);
 }
 
-void run_name(char out[RUN_BYTES])
+uint32_t run_number(void)
 {
-    snprintf(out, RUN_BYTES, "%08x", (unsigned)(now_ns() / 1000));
+    const uint32_t ten_us = (uint32_t)(now_ns() / 10000 % RUNS);
+    return NUMBER_LEAST + ten_us;
 }

@@ -21,8 +21,7 @@ void form_free(struct form *form);
 
 void form_send(struct form *form, struct party *sender, uint32_t number);
 
-/* A word that differs in each run: of what is sent twice, the second would be taken for the first. */
-#define RUN_BYTES 16
-void run_name(char out[RUN_BYTES]);
+/* Eight digits that differ in each run: a clientMsgId used again would not send a second message. */
+uint32_t run_number(void);
 
 #endif

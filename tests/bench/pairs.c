@@ -42,6 +42,7 @@ struct talk {
     struct world *world; /* NULL: the dialect needs none */
     struct pair *pairs;
     size_t pair_count, ready;
+    uint32_t run;
     bool is_stopping;
     bool is_closed_loop;
     struct counts counts;
@@ -114,7 +115,7 @@ static void on_delivered(struct party *party, uint32_t number_of_pair, uint32_t 
     struct pair *pair = party->owner;
     struct talk *talk = pair->talk;
     if (number_of_pair != pair->number || number >= pair->sent) {
-        return; /* of a run before this one */
+        give_up("a message that was not sent to where it came");
     }
     struct message *message = &pair->messages[number];
     if (message->is_delivered) {
@@ -151,6 +152,7 @@ static void open_party(struct talk *talk, struct pair *pair, struct party *party
     party->dialect = options->dialect;
     party->kind = &kind;
     party->owner = pair;
+    party->identity.run = talk->run;
     party->identity.number = 2 * pair->number + (is_sender ? 0 : 1);
     if (talk->world != NULL) {
         const struct world_pair *known = &talk->world->pairs[pair->number];
@@ -162,8 +164,7 @@ static void open_party(struct talk *talk, struct pair *pair, struct party *party
 static struct talk *talk_begin(const struct options *options)
 {
     struct talk *talk = must_allocate(sizeof *talk);
-    char run[RUN_BYTES];
-    run_name(run);
+    talk->run = run_number();
     talk->options = options;
     talk->wire = wire_new();
     talk->pair_count = (size_t)options->pairs;
@@ -178,7 +179,7 @@ static struct talk *talk_begin(const struct options *options)
         open_party(talk, pair, &pair->sender, true);
         open_party(talk, pair, &pair->receiver, false);
         struct letter letter = {
-            .pair = pair->number, .receiver = pair->receiver.identity.number, .run = run};
+            .pair = pair->number, .receiver = pair->receiver.identity.number, .run = talk->run};
         if (talk->world != NULL) {
             letter.chat = talk->world->pairs[i].chat;
             letter.order = talk->world->pairs[i].order;

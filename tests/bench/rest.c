@@ -32,7 +32,7 @@ struct rest {
     void (*ask)(const struct caller *caller, char body[BODY_BYTES]);
     struct caller *callers; /* owned */
     size_t caller_count;
-    char run[RUN_BYTES];
+    uint32_t run;
     uint64_t left;  /* to be asked */
     size_t waiting; /* for an answer */
     double answered, refused, answer_bytes;
@@ -43,10 +43,10 @@ struct rest {
 static void ask_send(const struct caller *caller, char body[BODY_BYTES])
 {
     char text[BODY_BYTES / 2];
-    marked_text(caller->number, (size_t)caller->rest->options->text, text);
+    marked_text(caller->rest->run, caller->number, (size_t)caller->rest->options->text, text);
     snprintf(body, BODY_BYTES,
              "{\"chatId\":\"%s\",\"consultationId\":\"%s\",\"type\":\"01\",\"text\":\"%s\","
-             "\"direction\":\"user->doctor\",\"clientMsgId\":\"%s-%u-%u\"}",
+             "\"direction\":\"user->doctor\",\"clientMsgId\":\"%u-%u-%u\"}",
              caller->pair->chat, caller->pair->order, text, caller->rest->run, caller->number,
              caller->asked);
 }
@@ -98,7 +98,7 @@ static void callers_open(struct rest *rest, struct wire *wire, const struct worl
     static struct world_pair nobody = {.user_token = NULL, .chat = no_id, .order = no_id};
     rest->caller_count = (size_t)rest->options->connections;
     rest->callers = must_allocate(rest->caller_count * sizeof *rest->callers);
-    run_name(rest->run);
+    rest->run = run_number();
     for (size_t i = 0; i < rest->caller_count; i++) {
         struct caller *caller = &rest->callers[i];
         caller->rest = rest;

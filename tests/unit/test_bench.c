@@ -165,7 +165,10 @@ static const struct party_kind hearing = {hear_ready, hear_answer, hear_message,
 static struct heard hear(const char *dialect, const char *text)
 {
     struct heard heard = {0};
-    struct party party = {.dialect = dialect_named(dialect), .kind = &hearing, .owner = &heard};
+    struct party party = {.dialect = dialect_named(dialect),
+                          .kind = &hearing,
+                          .owner = &heard,
+                          .identity = {.run = 20000001}};
     assert_non_null(party.dialect);
     party.dialect->text(&party, text, strlen(text));
     return heard;
@@ -216,14 +219,14 @@ static void messages_are_known_by_their_marker(void **state)
     (void)state;
     static const char *const rows[][2] = {
         {"consultd",
-         "{\"event\":\"message.created\",\"cursor\":\"c#1\",\"data\":{\"text\":\"#b000012."
+         "{\"event\":\"message.created\",\"cursor\":\"c#1\",\"data\":{\"text\":\"#b20000001.000012."
          "10000034# x\"}}"},
-        {"relay", "00000025 10000034 #b000012.10000034# x"},
-        {"json", "{\"from\":\"n24\",\"text\":\"#b000012.10000034# x\"}"},
-        {"socketio", "42[\"message\",{\"text\":\"#b000012.10000034# x\"}]"},
-        {"centrifuge",
-         "{\"push\":{\"channel\":\"u:n25\",\"pub\":{\"data\":{\"text\":\"#b000012.10000034# "
-         "x\"},\"offset\":3}}}"},
+        {"relay", "00000025 10000034 #b20000001.000012.10000034# x"},
+        {"json", "{\"from\":\"n24\",\"text\":\"#b20000001.000012.10000034# x\"}"},
+        {"socketio", "42[\"message\",{\"text\":\"#b20000001.000012.10000034# x\"}]"},
+        {"centrifuge", "{\"push\":{\"channel\":\"u:n25\",\"pub\":{\"data\":{\"text\":\"#b20000001."
+                       "000012.10000034# "
+                       "x\"},\"offset\":3}}}"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct heard heard = hear(rows[i][0], rows[i][1]);
@@ -232,9 +235,10 @@ static void messages_are_known_by_their_marker(void **state)
         assert_int_equal(heard.number, 34);
         assert_int_equal(heard.good + heard.bad, 0);
     }
+    assert_int_equal(hear("json", "{\"text\":\"#b20000002.000012.10000034# x\"}").delivered, 0);
     struct heard both =
         hear("centrifuge", "{\"id\":10000007,\"publish\":{}}\n"
-                           "{\"push\":{\"pub\":{\"data\":{\"text\":\"#b000001.10000002# "
+                           "{\"push\":{\"pub\":{\"data\":{\"text\":\"#b20000001.000001.10000002# "
                            "x\"}}}}\n");
     assert_int_equal(both.good, 1);
     assert_int_equal(both.delivered, 1);
@@ -254,9 +258,9 @@ static void messages_are_written_with_their_text(void **state)
         for (size_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++) {
             struct form form = {0};
             struct letter letter = {
-                .pair = 12, .receiver = 25, .chat = "c", .order = "o", .run = "r"};
+                .pair = 12, .receiver = 25, .chat = "c", .order = "o", .run = 20000001};
             char text[2001];
-            marked_text(12, lengths[k], text);
+            marked_text(20000001, 12, lengths[k], text);
             assert_int_equal(strlen(text), lengths[k]);
             form_make(&form, dialect_named(rows[i].name), letter, lengths[k]);
             assert_non_null(strstr(form.text, text));
