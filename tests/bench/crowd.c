@@ -1,8 +1,8 @@
 /* `idle`, `connect` and `resume`: many sockets that say little.
  *
- * A member is a place for a socket. At most `connections` of them are on their way to being signed in
- * at a time (all at once where clients come back); in `connect` a place that is done closes its socket and
- * opens the next one, each as an account of its own as far as there are any. */
+ * A member is a place for a socket. At most `connections` of them are on their way to being signed
+ * in at a time (all at once where clients come back); in `connect` a place that is done closes its
+ * socket and opens the next one, each as an account of its own as far as there are any. */
 #include "tests/bench/bench.h"
 #include "tests/bench/form.h"
 

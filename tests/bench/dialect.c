@@ -1,5 +1,5 @@
-/* The dialects, one after the other, and their table. Nothing is parsed: an answer is known by how it
- * begins, a message by its marker: "#b" with the run, the pair's number and its own. */
+/* The dialects, one after the other, and their table. Nothing is parsed: an answer is known by how
+ * it begins, a message by its marker: "#b" with the run, the pair's number and its own. */
 #include "tests/bench/dialect.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* Single-threaded. How a server is spoken to: consultd, and the yardsticks beside it. A party is one
- * socket that has said who it is; a message names who shall get it, carries a marker in its text, is
- * acknowledged to its sender by its number, and arrives with the marker. */
+/* Single-threaded. How a server is spoken to: consultd, and the yardsticks beside it. A party is
+ * one socket that has said who it is; a message names who shall get it, carries a marker in its
+ * text, is acknowledged to its sender by its number, and arrives with the marker. */
 #ifndef CONSULTD_BENCH_DIALECT_H
 #define CONSULTD_BENCH_DIALECT_H
 

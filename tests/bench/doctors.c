@@ -1,6 +1,7 @@
 /* Doctors straight into the store, as `consultd doctor add` would make them one by one: hashing a
- * thousand passwords takes a minute, and signing in as long again. They have no password; their tokens
- * are signed here, with the key that the server has. May run beside a server, like a subcommand. */
+ * thousand passwords takes a minute, and signing in as long again. They have no password; their
+ * tokens are signed here, with the key that the server has. May run beside a server, like a
+ * subcommand. */
 #include <stdlib.h>
 #include <string.h>
 

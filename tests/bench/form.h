@@ -1,5 +1,5 @@
-/* Single-threaded. A message as it is sent again and again, but for its number: composed once, so that
- * sending costs a copy. */
+/* Single-threaded. A message as it is sent again and again, but for its number: composed once, so
+ * that sending costs a copy. */
 #ifndef CONSULTD_BENCH_FORM_H
 #define CONSULTD_BENCH_FORM_H
 
@@ -21,7 +21,7 @@ void form_free(struct form *form);
 
 void form_send(struct form *form, struct party *sender, uint32_t number);
 
-/* Eight digits that differ in each run: a clientMsgId used again would not send a second message. */
+/* Eight digits, others in each run: a clientMsgId used again would not send a second message. */
 uint32_t run_number(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Single-threaded. Times of any length in little memory, exact to 1 %: what percentiles come from. */
+/* Single-threaded. Times of any length in little memory, exact to 1 %, for percentiles. */
 #ifndef CONSULTD_BENCH_HISTOGRAM_H
 #define CONSULTD_BENCH_HISTOGRAM_H
 

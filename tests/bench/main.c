@@ -1,8 +1,8 @@
-/* consultd-bench: loads a server with WebSocket and HTTP clients, measures, and checks that nothing is
- * lost, doubled or out of order. One thread on one epoll, so that it takes as little as can be of
- * the machine that it shares with the server; how much it took is in what it prints.
+/* consultd-bench: loads a server with WebSocket and HTTP clients, measures, and checks that nothing
+ * is lost, doubled or out of order. One thread on one epoll, so that it takes as little as can be
+ * of the machine that it shares with the server; how much it took is in what it prints.
  *
- * tests/bench/run starts servers and calls this for each; `consultd-bench --help` tells the rest. */
+ * tests/bench/run starts servers and calls this for each; consultd-bench --help tells the rest. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

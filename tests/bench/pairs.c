@@ -1,11 +1,11 @@
 /* `closed` and `open`: pairs of a sender and a receiver.
  *
- * Closed: each sender keeps `window` messages unacknowledged, so the server sets the pace. Open: each
- * message is due at a time set beforehand, spread evenly over time and pairs, and its latency counts
- * from then on, whether or not we or the server were late (no coordinated omission).
+ * Closed: each sender keeps `window` messages unacknowledged, so the server sets the pace. Open:
+ * each message is due at a time set beforehand, spread evenly over time and pairs, and its latency
+ * counts from then on, whether or not we or the server were late (no coordinated omission).
  *
- * Every message is remembered: what is acknowledged must be delivered, once, in order. Times are taken of
- * those that were due while it was measured. */
+ * Every message is remembered: what is acknowledged must be delivered, once, in order. Times are
+ * taken of those that were due while it was measured. */
 #include "tests/bench/bench.h"
 #include "tests/bench/form.h"
 

@@ -1,10 +1,12 @@
-/* bench-relay: the least that a server on libwebsockets can do for a message, as a measure for ours.
+/* bench-relay: the least that a server on libwebsockets can do for a message, as a measure for
+ * ours.
  *
  * No JSON, no accounts, no store: a socket's first frame is its number, "00000012", answered "ok";
  * each later one begins with the receiver's number and its own, "00000013 10000000 text", is
  * acknowledged with "+10000000" and forwarded as it came. One frame leaves in each writeable
- * callback, which is how the library's own examples do it. POST to anything is answered with a constant
- * of --size bytes. The context has the options of server/loop.c; sockets are accepted as there. */
+ * callback, which is how the library's own examples do it. POST to anything is answered with a
+ * constant of --size bytes. The context has the options of server/loop.c; sockets are accepted as
+ * there. */
 #include <libwebsockets.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* `rest-send` and `rest-list`: kept-alive connections, each with one request under way.
  *
- * consultd is asked for what an app asks for: a message sent as its patient (8.5), or the newest ten of
- * the first pair's chat (8.4), which `prepare --messages` has filled. Other dialects are sent the same bytes
- * to --path and answer what they like, a constant, say. */
+ * consultd is asked for what an app asks for: a message sent as its patient (8.5), or the newest
+ * ten of the first pair's chat (8.4), which `prepare --messages` has filled. Other dialects are
+ * sent the same bytes to --path and answer what they like, a constant, say. */
 #include "tests/bench/bench.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* RFC 6455, the client's side, as far as a load needs it.
  *
- * The mask is always the same and not zero: the library on the server's side would save itself the unmasking. */
+ * The mask is always the same and not zero: the library on the server's side would save itself the
+ * unmasking. */
 #include "tests/bench/websocket.h"
 
 #include <stdio.h>

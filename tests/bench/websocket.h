@@ -1,4 +1,4 @@
-/* Single-threaded. WebSocket clients on wire.h: the upgrade, whole text frames in and out, pongs. */
+/* Single-threaded. WebSocket clients on wire.h: upgrade, whole text frames in and out, pongs. */
 #ifndef CONSULTD_BENCH_WEBSOCKET_H
 #define CONSULTD_BENCH_WEBSOCKET_H
 
@@ -33,12 +33,13 @@ void websocket_close(struct websocket *websocket);
 
 void websocket_send(struct websocket *websocket, const char *text, size_t length);
 
-/* Takes what is whole of server frames: calls `frame` for each, with its opcode. Returns the bytes taken;
- * SIZE_MAX: not what a server may send to us (masked, in fragments, compressed). For its test, too. */
+/* Takes what is whole of server frames: calls `frame` for each, with its opcode. Returns the bytes
+ * taken; SIZE_MAX: not what a server may send to us (masked, in fragments, compressed). For its
+ * test, too. */
 size_t frames_take(char *bytes, size_t length,
                    bool (*frame)(void *context, int opcode, char *payload, size_t length),
                    void *context);
-/* Writes a client's frame, at most FRAME_HEAD_MOST bytes longer than its text. Returns its length. */
+/* Writes a client's frame, at most FRAME_HEAD_MOST bytes longer than its text; returns its length. */
 #define FRAME_HEAD_MOST 14
 size_t frame_write(char *out, int opcode, const char *payload, size_t length);
 

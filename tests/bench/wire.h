@@ -1,5 +1,5 @@
-/* Single-threaded. Connections by the thousand on one epoll, with as few system calls as there can be:
- * one big read of a connection that has something, and what its reader has to send meanwhile
+/* Single-threaded. Connections by the thousand on one epoll, with as few system calls as there can
+ * be: one big read of a connection that has something, and what its reader has to send meanwhile
  * leaves in one write when it is done. */
 #ifndef CONSULTD_BENCH_WIRE_H
 #define CONSULTD_BENCH_WIRE_H

@@ -1,5 +1,5 @@
-/* The load client's parts that its results hang on: frames, times, and what it takes for an answer or a
- * message in each dialect. */
+/* The load client's parts that its results hang on: frames, times, and what it takes for an answer
+ * or a message in each dialect. */
 #include "tests/bench/form.h"
 #include "tests/bench/histogram.h"
 
