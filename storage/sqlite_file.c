@@ -19,6 +19,7 @@
  * process and gone with the last one: the same code runs over it, only that a reader waits while a
  * run that has written is open. */
 #include "storage/sqlite_file.h"
+#include "storage/sqlite_log.h"
 
 #include "protocol/memory.h"
 
@@ -176,7 +177,8 @@ int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **o
     if (file->in_memory) {
         flags |= SQLITE_OPEN_URI | SQLITE_OPEN_CREATE;
     }
-    int rc = sqlite3_open_v2(file->name, out, flags, NULL);
+    const char *vfs = file->in_memory ? NULL : sqlite_log_vfs();
+    int rc = sqlite3_open_v2(file->name, out, flags, vfs);
     if (rc == SQLITE_OK) {
         rc = configure(file, *out, writes);
     }

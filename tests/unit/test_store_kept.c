@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "protocol/strbuf.h"
 #include "support_store.h"
 
 #define STEPS 4000
@@ -324,6 +325,43 @@ static void an_abandoned_run_keeps_nothing(void **state)
     assert_int_equal(store_commit(f->session), ERR_OK);
 }
 
+static int64_t count_users_of(struct store_session *session)
+{
+    const struct query all = {.limit = 0};
+    int64_t count = -1;
+    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
+    return count;
+}
+
+/* SQLite writes to its log before the commit then, and reads back from there. */
+static void a_run_larger_than_the_cache_is_whole(void **state)
+{
+    (void)state;
+    store_fixture_free(f);
+    f = store_fixture_new(BACKEND_SQLITE_FILE);
+    enum { USERS = 60000 };
+    char text[201];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    for (uint32_t i = 1; i <= USERS; i++) {
+        const struct user user = {.id = oid_number(i * 7919U), .open_id = text};
+        assert_int_equal(store_insert(f->session, COLLECTION_USERS, &user), ERR_OK);
+    }
+    assert_int_equal(count_users_of(f->session), USERS);
+    assert_int_equal(store_commit(f->session), ERR_OK);
+    struct store_session *reader = store_fixture_session(f, false);
+    assert_int_equal(count_users_of(reader), USERS);
+    store_session_close(reader);
+    store_fixture_reopen(f);
+    struct strbuf wrong;
+    strbuf_init(&wrong, 0);
+    assert_int_equal(store_inspect(f->session, &wrong), ERR_OK);
+    assert_int_equal(wrong.length, 0);
+    strbuf_free(&wrong);
+    assert_int_equal(count_users_of(f->session), USERS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -337,6 +375,7 @@ int main(void)
         TEST(many_of_which_some_were_inserted_ask_for_another_run),
         TEST(a_chat_that_is_removed_asks_for_another_run),
         TEST(an_abandoned_run_keeps_nothing),
+        TEST(a_run_larger_than_the_cache_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
