@@ -36,6 +36,8 @@ struct client {
     struct lws *wsi;
     long number; /* -1: it has not said */
     struct frame *first, *last;
+    char *begun; /* a frame of which not all has come; NULL: none */
+    size_t begun_length;
 };
 
 struct relay {
@@ -116,6 +118,28 @@ static int on_message(struct client *client, const char *text, size_t length)
     return 0;
 }
 
+/* The library hands over what one read brought: the end of that may be the middle of a frame. */
+static int on_piece(struct client *client, const char *piece, size_t length, bool is_last)
+{
+    if (is_last && client->begun == NULL) {
+        return on_message(client, piece, length);
+    }
+    client->begun = realloc(client->begun, client->begun_length + length);
+    if (client->begun == NULL) {
+        abort();
+    }
+    memcpy(client->begun + client->begun_length, piece, length);
+    client->begun_length += length;
+    if (!is_last) {
+        return 0;
+    }
+    int result = on_message(client, client->begun, client->begun_length);
+    free(client->begun);
+    client->begun = NULL;
+    client->begun_length = 0;
+    return result;
+}
+
 static int on_writable(struct client *client)
 {
     struct frame *frame = client->first;
@@ -145,6 +169,7 @@ static void on_gone(struct client *client)
         client->first = frame->next;
         free(frame);
     }
+    free(client->begun);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */
@@ -187,7 +212,8 @@ static int on_client(struct lws *wsi, enum lws_callback_reasons reason, void *us
         lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
         return 0;
     case LWS_CALLBACK_RECEIVE:
-        return on_message(client, in, length);
+        return on_piece(client, in, length,
+                        lws_is_final_fragment(wsi) && lws_remaining_packet_payload(wsi) == 0);
     case LWS_CALLBACK_SERVER_WRITEABLE:
         return on_writable(client);
     case LWS_CALLBACK_CLOSED:
