@@ -42,6 +42,8 @@ struct world {
 struct usage {
     int64_t at_ns;
     double own, server;
+    double each[PIDS_MOST]; /* of the server's processes */
+    size_t pid_count;
 };
 struct usage usage_now(const struct options *options);
 
@@ -53,7 +55,8 @@ struct report;
 void report_number(struct report *report, const char *name, double value);
 /* `name`_p50_us, _p99_us, _p999_us and _max_us. */
 void report_times(struct report *report, const char *name, const struct histogram *times);
-/* Processor time between the two; `done`: how much was done meanwhile, 0: not counted. */
+/* Processor time between the two, also of each --pid in turn; `done`: how much was done meanwhile, 0:
+ * not counted. */
 void report_usage(struct report *report, const struct usage *from, const struct usage *to,
                   double done);
 

@@ -213,6 +213,7 @@ void mode_idle(const struct options *options, struct report *report)
     const double before_kib = server_memory(options);
     const int64_t began_ns = now_ns();
     open_all(crowd);
+    fprintf(stderr, "consultd-bench: %zu sockets are open\n", count);
     const double open_seconds = seconds_since(began_ns);
     fprintf(stderr, "consultd-bench: %zu sockets are open\n", count); /* for who waits for it */
     turn_for(crowd->wire, options->warmup);

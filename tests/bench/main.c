@@ -74,6 +74,11 @@ void report_usage(struct report *report, const struct usage *from, const struct 
     report_number(report, "client_cpu_share", own / seconds);
     report_number(report, "server_cpu_s", server);
     report_number(report, "server_cpu_share", server / seconds);
+    for (size_t i = 0; i < to->pid_count; i++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "pid_%zu_cpu_s", i + 1);
+        report_number(report, name, to->each[i] - from->each[i]);
+    }
     if (done > 0) {
         report_number(report, "client_cpu_us_each", own * US_PER_SECOND / done);
         report_number(report, "server_cpu_us_each", server * US_PER_SECOND / done);
@@ -129,11 +134,12 @@ static double process_seconds(int pid)
 struct usage usage_now(const struct options *options)
 {
     struct rusage own;
-    struct usage usage = {.at_ns = now_ns()};
+    struct usage usage = {.at_ns = now_ns(), .pid_count = options->pid_count};
     getrusage(RUSAGE_SELF, &own);
     usage.own = seconds_of(own.ru_utime) + seconds_of(own.ru_stime);
     for (size_t i = 0; i < options->pid_count; i++) {
-        usage.server += process_seconds(options->pids[i]);
+        usage.each[i] = process_seconds(options->pids[i]);
+        usage.server += usage.each[i];
     }
     return usage;
 }
