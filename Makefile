@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	server/commands/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan test-soak test-faults test-schemathesis fuzz scale coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan test-soak test-faults test-schemathesis fuzz scale bench coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -40,6 +40,13 @@ test-soak:
 scale:
 	@tests/install build test
 	@tests/scale/run $(SCALE_FLAGS)
+
+# consultd beside a bare relay, centrifuge and servers of the usual making, which it installs into
+# build/bench: a quarter of an hour on a machine that should do nothing else meanwhile.
+# BENCH_FLAGS="--quick", "--only rest", "--large --markdown FILE"; tests/bench/run --help has all.
+bench:
+	@tests/install build test
+	@tests/bench/run --jobs $(JOBS) $(BENCH_FLAGS)
 
 # More of what make test does a little of: EXAMPLES per endpoint, from SEED.
 EXAMPLES ?= 200
