@@ -18,6 +18,17 @@ PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 3.0
 CONTENTS = ("text", "image", "audio")
 
 
+async def end(tasks):
+    """Cancels tasks until they are done. Once is not enough: before Python 3.12 wait_for forgets it
+    when what it waits for comes at that moment."""
+    tasks = list(tasks)
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=0.5)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Account:
     """One who is signed in, by any of the nodes' fronts."""
 
@@ -104,7 +115,8 @@ class Device:
         self.name = name
         self.side = account.side
         self.held = {}    # chat id → message id → the newest copy
-        self.taken_back_at = {}  # message id → when this device heard of it
+        self.taken_back_at = {}       # message id → when this device heard of it
+        self.taken_back_here = set()  # those that this connection has told
         self.orders = {}  # order id → the newest copy
         self.cursor = None
         self.must_reload = False
@@ -115,6 +127,7 @@ class Device:
         self.sends = []
         self.to_send = asyncio.Queue()
         self.highest = {}  # chat id → seq, of what this connection told first
+        self.came_at = self.lists_until = ""  # what was made before, a line leaves to the lists
         self.connected_at = 0
         self.on_message = None
         account.devices.append(self)
@@ -147,15 +160,15 @@ class Device:
         except asyncio.TimeoutError as late:
             raise Lost("no upgrade in time") from late
         self.highest = {}
+        self.taken_back_here = set()
+        self.lists_until = ""
         tasks = [asyncio.ensure_future(work) for work in (self.read(), self.keep_alive())]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
     async def introduce(self):
         asked = self.cursor
@@ -163,6 +176,7 @@ class Device:
         if asked:
             data["cursor"] = asked
         self.connected_at = self.scene.now()
+        self.came_at = self.scene.wall_time()
         answer = (await self.call("connect", data))["data"]
         self.scene.count("connected")
         if asked and answer["resumed"]:
@@ -190,7 +204,9 @@ class Device:
                 self.event(frame)
                 self.cursor = frame.get("cursor") or self.cursor
             elif frame.get("id") in self.waiting:
-                _, answer = self.waiting.pop(frame["id"])
+                name, answer = self.waiting.pop(frame["id"])
+                if name == "connect" and not frame.get("data", {}).get("resumed"):
+                    self.lists_until = self.came_at
                 if not answer.done():  # it may have come at the very end of the time it had
                     answer.set_result(frame)
 
@@ -263,34 +279,37 @@ class Device:
         known = held.get(identity)
         is_mine = message["direction"] == DIRECTIONS[self.side] and message["type"] == "01"
         if not is_mine:
-            self.check_secrecy(message, known, way, asked_at)
+            self.check_secrecy(message, way, asked_at)
+        if message.get("isRetract"):
+            self.taken_back_at.setdefault(identity, self.scene.now())
+            if way == "message.retracted":
+                self.taken_back_here.add(identity)
         if known is not None:
             self.check_again(message, known, way)
             if message["updated_at"] <= known["updated_at"]:
                 return
         held[identity] = message
-        if message.get("isRetract"):
-            self.taken_back_at.setdefault(identity, self.scene.now())
         if known is None and way == "message.created":
             self.check_order(message)
             if self.on_message is not None and not is_mine:
                 self.on_message(message)
 
-    def check_secrecy(self, message, known, way, asked_at):
-        """What the other side took back is not seen again; in a list, only where it was asked for
-        before: an answer may come behind the event."""
-        content = [field for field in CONTENTS if message.get(field)]
-        if message["type"] != "01" or not content:
+    def check_secrecy(self, message, way, asked_at):
+        """What the other side took back is not seen again: not on a line that has said so or began
+        after that was known, and not in a list that was asked for after it. A list and a line may
+        overtake each other."""
+        identity = message["id"]
+        if message["type"] != "01" or not any(message.get(field) for field in CONTENTS):
             return
-        what = f"{self.name} got the content of {message['id']} (seq {message['seq']}) by {way}"
+        what = f"{self.name} got the content of {identity} (seq {message['seq']}) by {way}"
         since = self.connected_at if asked_at is None else asked_at
         if message.get("isRetract"):
             self.scene.wrong(f"{what} in its retracted form")
-        elif asked_at is None and known is not None and known.get("isRetract"):
+        elif asked_at is None and identity in self.taken_back_here:
             self.scene.wrong(f"{what} after its retraction")
-        elif self.taken_back_at.get(message["id"], float("inf")) < since:
-            self.scene.wrong(f"{what}, asked for after its retraction")
-        elif self.scene.retracted_at.get(message["id"], float("inf")) < since:
+        elif self.taken_back_at.get(identity, float("inf")) < since:
+            self.scene.wrong(f"{what}, which it knew to be retracted")
+        elif self.scene.retracted_at.get(identity, float("inf")) < since:
             self.scene.wrong(f"{what}, retracted before it was asked for")
 
     def check_again(self, message, known, way):
@@ -302,8 +321,11 @@ class Device:
             self.scene.wrong(f"{self.name} by {way}: two seqs: {known} {message}")
 
     def check_order(self, message):
-        """In seq order within a chat, as far as this connection told of it for the first time."""
+        """In seq order within a chat, as far as it is news to the device: what it has already may be
+        told again at any time, and so may what it was told to look up in its lists."""
         chat, seq = message["chatId"], message["seq"]
+        if message["created_at"] < self.lists_until:
+            return
         highest = self.highest.get(chat, 0)
         if seq < highest:
             self.scene.out_of_order(f"{self.name} was told seq {seq} of {chat} after {highest}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import datetime
 import os
 import sys
 import time
@@ -40,6 +41,12 @@ class Scene:
     @staticmethod
     def now():
         return time.monotonic()
+
+    @staticmethod
+    def wall_time():
+        """As the servers write it."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03}Z"
 
     def count(self, name, number=1):
         self.counters[name] += number
