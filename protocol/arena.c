@@ -8,8 +8,8 @@
  * all that a usual job needs and the heap is left in peace. A block made large by an unusual job
  * is given back instead of being kept for ever.
  *
- * What must hold: everything handed out is zeroed and aligned for any type. One owner, one thread
- * at a time; there are no locks. */
+ * What must hold: everything handed out is aligned for any type, and zeroed where promised. One
+ * owner, one thread at a time; there are no locks. */
 #include "protocol/arena.h"
 
 #include "protocol/memory.h"
@@ -82,8 +82,7 @@ void arena_reset(struct arena *arena)
     }
 }
 
-/* Bytes from the newest block, or from a new one; not zeroed. */
-static void *bump(struct arena *arena, size_t bytes)
+void *arena_bytes(struct arena *arena, size_t bytes)
 {
     const size_t alignment = _Alignof(max_align_t);
     assert(bytes <= PTRDIFF_MAX / 4);
@@ -102,7 +101,7 @@ static void *bump(struct arena *arena, size_t bytes)
 
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
-    return memset(bump(arena, bytes), 0, bytes);
+    return memset(arena_bytes(arena, bytes), 0, bytes);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t bytes)
@@ -113,7 +112,7 @@ void *arena_array(struct arena *arena, size_t count, size_t bytes)
 
 char *arena_text(struct arena *arena, const char *text, size_t length)
 {
-    char *copy = bump(arena, length + 1);
+    char *copy = arena_bytes(arena, length + 1);
     memcpy(copy, text, length);
     copy[length] = '\0';
     return copy;
@@ -129,7 +128,7 @@ char *arena_format(struct arena *arena, const char *format, ...)
     va_end(arguments);
     assert(length >= 0);
 
-    char *text = bump(arena, (size_t)length + 1);
+    char *text = arena_bytes(arena, (size_t)length + 1);
     vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     return text;

@@ -23,7 +23,10 @@ void arena_reset(struct arena *arena);
 /* Returns `bytes` zeroed bytes, aligned for any type; valid until the arena resets. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 
-/* The same for `count` items of `bytes` each; asserts that the product fits. */
+/* The same, not zeroed: for whoever writes all of it. */
+void *arena_bytes(struct arena *arena, size_t bytes);
+
+/* Zeroed memory for `count` items of `bytes` each; asserts that the product fits. */
 void *arena_array(struct arena *arena, size_t count, size_t bytes);
 
 /* Copies `length` bytes of `text` and adds a NUL; valid until the arena resets. */

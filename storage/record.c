@@ -47,7 +47,7 @@ void *record_rows_add(struct record_rows *rows)
     const size_t size = rows->shape->size;
     if (rows->count == rows->room) {
         const size_t room = rows->room == 0 ? ROWS_FIRST_ROOM : rows->room * 2;
-        char *items = arena_array(rows->arena, room, size);
+        char *items = arena_bytes(rows->arena, room * size); /* cleared one by one */
         if (rows->count > 0) {
             memcpy(items, rows->items, rows->count * size);
         }

@@ -30,6 +30,23 @@ static void memory_is_zeroed_and_aligned_also_after_a_reset(void **state)
     arena_free(arena);
 }
 
+static void bytes_that_are_not_zeroed_are_as_much_ones_own(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(256);
+    char *blocks[40];
+    for (size_t i = 0; i < ARRAY_LENGTH(blocks); i++) {
+        blocks[i] = arena_bytes(arena, i + 1);
+        assert_int_equal((uintptr_t)blocks[i] % ALIGNMENT, 0);
+        memset(blocks[i], (int)i, i + 1);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(blocks); i++) {
+        assert_int_equal(blocks[i][0], i);
+        assert_int_equal(blocks[i][i], i);
+    }
+    arena_free(arena);
+}
+
 static void what_was_allocated_before_the_arena_grew_stays(void **state)
 {
     (void)state;
@@ -122,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_and_aligned_also_after_a_reset),
+        cmocka_unit_test(bytes_that_are_not_zeroed_are_as_much_ones_own),
         cmocka_unit_test(what_was_allocated_before_the_arena_grew_stays),
         cmocka_unit_test(one_allocation_may_be_larger_than_any_block),
         cmocka_unit_test(after_a_reset_the_same_job_needs_no_new_memory),
