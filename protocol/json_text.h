@@ -1,20 +1,15 @@
-/* Any thread. Inside this room only: JSON text to the JSON library's values, within bounds.
- * Only document.c and shape_bind.c include this; nobody else sees the library. */
+/* Any thread. Inside this room only: the texts within JSON, for json.c. */
 #ifndef CONSULTD_PROTOCOL_JSON_TEXT_H
 #define CONSULTD_PROTOCOL_JSON_TEXT_H
 
+#include "protocol/arena.h"
 #include "protocol/base.h"
 
-#include <jansson.h>
-
-/* Bounds of contract 1 on what is parsed at all. */
-#define JSON_DEPTH_MAX 16
-#define JSON_VALUES_MAX 4096
-
-/* Parses any JSON value: UTF-8, no duplicate names, no NUL, within the bounds above. Returns
- * ERR_TOO_DEEP, or ERR_MALFORMED_JSON with fault->detail naming line and column. On success the
- * caller owns `*out`, json_decref it. */
-MUST_USE enum err json_text_parse(const char *text, size_t length, json_t **out,
-                                  struct fault *fault);
+/* Takes a text of JSON whose opening quote is at `*at`, and moves behind the closing one. `*text`
+ * lies between the quotes, or in the arena if there are escapes to replace: valid UTF-8, no NUL, not
+ * terminated. False if it is none that ends before `end`: then `*at` is the byte that cannot be
+ * right. */
+MUST_USE bool json_text_take(const char **at, const char *end, struct arena *arena,
+                             const char **text, uint32_t *length);
 
 #endif

@@ -173,21 +173,22 @@ bool field_is_absent(const struct field *field, const void *record);
 
 /* ---- JSON in ------------------------------------------------------------------------------ */
 
-/* A parsed JSON text. The only holder of the JSON library's objects. */
+struct json;
+
+/* A parsed JSON text: an object in the arena that it was parsed with, pointing into the text. */
 struct document {
-    void *root;
+    const struct json *root; /* json.h; NULL after a failure */
 };
 
 /* Parses `length` bytes into `out`. The text must be one JSON object, UTF-8, no duplicate keys,
  * at most 16 deep and 4,096 values (an empty array or object counts as two); length 0 is `{}`.
- * On ERR_MALFORMED_JSON fault->detail names line and column. On success the caller owns `out` and
- * frees it with document_free. */
-MUST_USE enum err document_parse(struct document *out, const char *text, size_t length,
-                                 struct fault *fault);
-void document_free(struct document *document);
+ * On ERR_MALFORMED_JSON fault->detail names line and column. Valid until the arena resets, and as
+ * long as `text` stays as it is. */
+MUST_USE enum err document_parse(struct document *out, struct arena *arena, const char *text,
+                                 size_t length, struct fault *fault);
 
 /* Fills `record` (shape->size bytes, zeroed here first) from the document, copying all text into
- * the arena. Trims texts, applies limits and formats, ignores unknown names, takes null and ""
+ * the arena: nothing of the document is kept. Trims texts, applies limits and formats, ignores unknown names, takes null and ""
  * as absent. The first violation found, in the order of the shape's fields, is returned with
  * fault->field naming it: ERR_MISSING_FIELD, ERR_INVALID_TYPE, ERR_INVALID_ID, ERR_TOO_LONG,
  * ERR_EXACTLY_ONE_CONTENT and others. Contract 1. */
@@ -198,14 +199,14 @@ MUST_USE enum err document_bind(const struct document *document, const struct sh
 struct socket_call {
     const char *id_json;  /* the client's id as JSON text, ready to be echoed; NULL: none given */
     const char *call;     /* NULL never */
-    struct document data; /* of `data`; an empty object when absent; caller frees */
+    struct document data; /* of `data`; an empty object when absent */
 };
 
 /* Parses one frame. ERR_MALFORMED_JSON (also of no bytes), ERR_TOO_DEEP and ERR_NOT_AN_OBJECT mean
  * that it is no frame at all;
  * ERR_INVALID_TYPE/ERR_MISSING_FIELD with fault->field "id", "call" or "data" otherwise: then
  * out->id_json is set if a usable id was there. Texts live in the arena. An id is an integer or
- * a string of at most 64 bytes; null is none. On failure there is no document to free. */
+ * a string of at most 64 bytes; null is none. On failure there is no document. */
 MUST_USE enum err socket_call_parse(const char *text, size_t length, struct arena *arena,
                                     struct socket_call *out, struct fault *fault);
 
@@ -219,8 +220,8 @@ void shape_write(struct strbuf *out, const struct shape *shape, const void *reco
 void shape_write_list(struct strbuf *out, const struct shape *shape, const struct object_list *list,
                       unsigned flags);
 
-/* Writes our own JSON text anew with each member on a line of its own, for people to read and
- * compare. Asserts that it is JSON without duplicate names. */
+/* Writes our own JSON text, in which no blanks stand between values, anew with each member on a
+ * line of its own, for people to read and compare. */
 void document_indent(struct strbuf *out, const char *text);
 
 /* ---- Schema ------------------------------------------------------------------------------- */

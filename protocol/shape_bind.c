@@ -8,8 +8,9 @@
  *
  * What must hold: nothing that was sent goes into a fault. Any thread; nothing of the document is
  * kept. */
-#include "protocol/json_text.h"
+#include "protocol/json.h"
 
+#include "protocol/eight.h"
 #include "protocol/shape.h"
 
 #include <assert.h>
@@ -59,64 +60,100 @@ static bool starts_with(struct span text, struct span start)
     return text.length >= start.length && memcmp(text.text, start.text, start.length) == 0;
 }
 
-static bool ends_with(struct span text, struct span end)
-{
-    return text.length >= end.length &&
-           memcmp(text.text + text.length - end.length, end.text, end.length) == 0;
-}
-
-/* The length of the blank that the text starts (or ends) with, 0 if none. */
-static size_t blank_at(struct span text, bool (*has)(struct span text, struct span blank))
+/* The length of the blank that the text starts with, 0 if none. */
+static size_t blank_at_start(struct span text)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(blanks); i++) {
-        if (has(text, blanks[i])) {
+        if (starts_with(text, blanks[i])) {
             return blanks[i].length;
         }
     }
     return 0;
 }
 
-/* The text of a JSON string without blanks around it. */
-static struct span trimmed(const json_t *value)
+/* The length of the blank that the text ends with, 0 if none. */
+static size_t blank_at_end(struct span text)
 {
-    struct span text = {json_string_value(value), json_string_length(value)};
-    for (size_t blank = blank_at(text, starts_with); blank > 0;
-         blank = blank_at(text, starts_with)) {
+    for (size_t i = 0; i < ARRAY_LENGTH(blanks); i++) {
+        size_t length = blanks[i].length;
+        if (text.length >= length &&
+            starts_with((struct span){text.text + text.length - length, length}, blanks[i])) {
+            return length;
+        }
+    }
+    return 0;
+}
+
+static bool is_visible_byte(char byte)
+{
+    return byte > ' ' && byte <= '~';
+}
+
+/* The text of a JSON string without blanks around it. Most texts begin and end with a byte that
+ * is no part of any blank. */
+static struct span trimmed(const struct json *value)
+{
+    struct span text = {value->text, value->length};
+    while (text.length > 0 && !is_visible_byte(text.text[0])) {
+        size_t blank = blank_at_start(text);
         text.text += blank;
         text.length -= blank;
+        if (blank == 0) {
+            break;
+        }
     }
-    for (size_t blank = blank_at(text, ends_with); blank > 0; blank = blank_at(text, ends_with)) {
+    while (text.length > 0 && !is_visible_byte(text.text[text.length - 1])) {
+        size_t blank = blank_at_end(text);
         text.length -= blank;
+        if (blank == 0) {
+            break;
+        }
     }
     return text;
 }
 
-/* Whether the text holds C0, DEL or C1 (in UTF-8: C2 80 to C2 9F) characters; those of
- * MULTILINE texts may be newlines and tabs. */
-static bool has_control(struct span text, bool is_multiline)
+/* What a walk through a text finds. */
+struct measure {
+    int64_t code_points;
+    bool has_control; /* C0, DEL or C1 */
+};
+
+static bool are_eight_visible(const char *text)
 {
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char byte = (unsigned char)text.text[i];
-        if (is_multiline && (byte == '\n' || byte == '\t')) {
-            continue;
-        }
-        if (byte < 0x20 || byte == 0x7F) {
-            return true;
-        }
-        if (byte == 0xC2 && i + 1 < text.length && (unsigned char)text.text[i + 1] < 0xA0) {
-            return true;
-        }
-    }
-    return false;
+    uint64_t bytes = eight_load(text);
+    return ((bytes | eight_below_blank(bytes) | eight_equal(bytes, 0x7F)) & EIGHT_TOPS) == 0;
 }
 
-static int64_t count_code_points(struct span text)
+/* The bytes of a character by its first one; the parser has seen that texts are sound. */
+static size_t character_length(unsigned char first)
 {
-    int64_t count = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        count += ((unsigned char)text.text[i] & 0xC0) != 0x80 ? 1 : 0;
+    if (first < 0x80) {
+        return 1;
     }
-    return count;
+    return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+/* Walks through a text once, eight bytes at a time while they are plain ASCII. C1 is C2 80 to C2
+ * 9F in UTF-8; newlines and tabs are no control characters in MULTILINE texts. */
+static struct measure measure(struct span text, bool is_multiline)
+{
+    struct measure found = {.code_points = 0};
+    size_t i = 0;
+    while (i < text.length) {
+        const char *at = text.text + i;
+        unsigned char byte = (unsigned char)*at;
+        if (byte < 0x80 && text.length - i >= 8 && are_eight_visible(at)) {
+            found.code_points += 8;
+            i += 8;
+            continue;
+        }
+        bool is_allowed = is_multiline && (byte == '\n' || byte == '\t');
+        found.has_control |= !is_allowed && (byte < 0x20 || byte == 0x7F);
+        found.has_control |= byte == 0xC2 && (unsigned char)at[1] < 0xA0;
+        found.code_points++;
+        i += character_length(byte);
+    }
+    return found;
 }
 
 /* Whether `text` is one of `choices`, which are parted by '|'. */
@@ -137,7 +174,7 @@ static bool is_choice(const char *choices, struct span text)
 static bool is_visible(struct span text)
 {
     for (size_t i = 0; i < text.length; i++) {
-        if (text.text[i] <= ' ' || text.text[i] > '~') {
+        if (!is_visible_byte(text.text[i])) {
             return false;
         }
     }
@@ -190,8 +227,7 @@ static bool is_url(struct span text)
 {
     for (size_t i = 0; i < text.length; i++) {
         struct span rest = {text.text + i, text.length - i};
-        bool may_be_blank = !is_visible((struct span){rest.text, 1});
-        if (may_be_blank && blank_at(rest, starts_with) > 0) {
+        if (!is_visible_byte(*rest.text) && blank_at_start(rest) > 0) {
             return false;
         }
     }
@@ -220,11 +256,11 @@ static const struct {
 static enum err check_text(const struct field *field, struct span text, int64_t min, int64_t max)
 {
     assert(field->format < ARRAY_LENGTH(formats) && field->format != FORMAT_PHONE);
-    int64_t length = count_code_points(text);
-    if (has_control(text, (field->flags & MULTILINE) != 0)) {
+    struct measure found = measure(text, (field->flags & MULTILINE) != 0);
+    if (found.has_control) {
         return ERR_INVALID_TEXT;
     }
-    if (max > 0 && length > max) {
+    if (max > 0 && found.code_points > max) {
         return ERR_TOO_LONG;
     }
     if (field->choices != NULL && !is_choice(field->choices, text)) {
@@ -233,14 +269,14 @@ static enum err check_text(const struct field *field, struct span text, int64_t 
     if (field->format != FORMAT_NONE && !formats[field->format].is_sound(text)) {
         return formats[field->format].err;
     }
-    return length < min ? ERR_INVALID_VALUE : ERR_OK;
+    return found.code_points < min ? ERR_INVALID_VALUE : ERR_OK;
 }
 
 /* Checks and copies one text, a field's or (with an index) a list item's. */
-static enum err take_text(struct binding *binding, const struct field *field, const json_t *value,
-                          size_t index, const char **out)
+static enum err take_text(struct binding *binding, const struct field *field,
+                          const struct json *value, size_t index, const char **out)
 {
-    if (!json_is_string(value)) {
+    if (value->kind != JSON_KIND_TEXT) {
         return refuse(binding, ERR_INVALID_TYPE, field, index);
     }
     struct span text = trimmed(value);
@@ -254,18 +290,18 @@ static enum err take_text(struct binding *binding, const struct field *field, co
     return ERR_OK;
 }
 
-static enum err bind_text(struct binding *binding, const struct field *field, const json_t *value,
-                          void *member)
+static enum err bind_text(struct binding *binding, const struct field *field,
+                          const struct json *value, void *member)
 {
     return take_text(binding, field, value, NO_INDEX, member);
 }
 
 /* ---- Ids, numbers, bools ------------------------------------------------------------------ */
 
-static enum err take_oid(struct binding *binding, const struct field *field, const json_t *value,
-                         size_t index, struct oid *out)
+static enum err take_oid(struct binding *binding, const struct field *field,
+                         const struct json *value, size_t index, struct oid *out)
 {
-    if (!json_is_string(value)) {
+    if (value->kind != JSON_KIND_TEXT) {
         return refuse(binding, ERR_INVALID_TYPE, field, index);
     }
     struct span text = trimmed(value);
@@ -275,8 +311,8 @@ static enum err take_oid(struct binding *binding, const struct field *field, con
     return ERR_OK;
 }
 
-static enum err bind_oid(struct binding *binding, const struct field *field, const json_t *value,
-                         void *member)
+static enum err bind_oid(struct binding *binding, const struct field *field,
+                         const struct json *value, void *member)
 {
     return take_oid(binding, field, value, NO_INDEX, member);
 }
@@ -312,16 +348,16 @@ static enum err read_real(double real, int64_t *out)
     return (double)*out == real ? ERR_OK : ERR_INVALID_TYPE;
 }
 
-static enum err read_number(const struct field *field, const json_t *value, int64_t *out)
+static enum err read_number(const struct field *field, const struct json *value, int64_t *out)
 {
-    if (json_is_integer(value)) {
-        *out = (int64_t)json_integer_value(value);
+    if (value->kind == JSON_KIND_INTEGER) {
+        *out = value->integer;
         return ERR_OK;
     }
-    if (json_is_real(value)) {
-        return read_real(json_real_value(value), out);
+    if (value->kind == JSON_KIND_REAL) {
+        return read_real(value->real, out);
     }
-    if (json_is_string(value) && (field->flags & LOOSE) != 0) {
+    if (value->kind == JSON_KIND_TEXT && (field->flags & LOOSE) != 0) {
         return parse_number(trimmed(value), out);
     }
     return ERR_INVALID_TYPE;
@@ -339,12 +375,12 @@ static enum err check_number(const struct field *field, int64_t number)
     return number == NUMBER_ABSENT ? ERR_OUT_OF_RANGE : ERR_OK;
 }
 
-static enum err bind_number(struct binding *binding, const struct field *field, const json_t *value,
-                            void *member)
+static enum err bind_number(struct binding *binding, const struct field *field,
+                            const struct json *value, void *member)
 {
     int64_t number = 0;
     enum err err = read_number(field, value, &number);
-    if (err != ERR_OK && field->format == FORMAT_PHONE && json_is_string(value)) {
+    if (err != ERR_OK && field->format == FORMAT_PHONE && value->kind == JSON_KIND_TEXT) {
         err = ERR_INVALID_PHONE;
     }
     if (err == ERR_OK) {
@@ -357,84 +393,80 @@ static enum err bind_number(struct binding *binding, const struct field *field, 
     return ERR_OK;
 }
 
-static enum err bind_bool(struct binding *binding, const struct field *field, const json_t *value,
-                          void *member)
+static enum err bind_bool(struct binding *binding, const struct field *field,
+                          const struct json *value, void *member)
 {
-    if (!json_is_boolean(value)) {
+    if (value->kind != JSON_KIND_BOOL) {
         return refuse(binding, ERR_INVALID_TYPE, field, NO_INDEX);
     }
-    *(bool *)member = json_is_true(value);
+    *(bool *)member = value->is_true;
     return ERR_OK;
 }
 
 /* ---- Lists and objects -------------------------------------------------------------------- */
 
-/* The array behind a list's value: the value itself, or what a LOOSE text holds. Caller owns the
- * reference. */
-static enum err read_array(struct binding *binding, const struct field *field, json_t *value,
-                           json_t **out)
+/* The array behind a list's value: the value itself, or what a LOOSE text holds. */
+static enum err read_array(struct binding *binding, const struct field *field,
+                           const struct json *value, const struct json **out)
 {
-    json_t *array = NULL;
-    if (!json_is_string(value)) {
-        array = json_incref(value);
-    } else if ((field->flags & LOOSE) != 0) {
+    const struct json *array = value;
+    if (value->kind == JSON_KIND_TEXT && (field->flags & LOOSE) != 0) {
         struct span text = trimmed(value);
-        enum err err = json_text_parse(text.text, text.length, &array, binding->fault);
+        enum err err = json_parse(binding->arena, text.text, text.length, &array, binding->fault);
         if (err != ERR_OK) {
             return refuse(binding, err == ERR_TOO_DEEP ? err : ERR_INVALID_TYPE, field, NO_INDEX);
         }
     }
-    enum err err = ERR_OK;
-    if (!json_is_array(array)) {
-        err = ERR_INVALID_TYPE;
-    } else if (field->max > 0 && json_array_size(array) > (size_t)field->max) {
-        err = ERR_TOO_MANY;
-    } else if ((field->flags & REQUIRED) != 0 && json_array_size(array) == 0) {
-        err = ERR_MISSING_FIELD;
+    if (array->kind != JSON_KIND_ARRAY) {
+        return refuse(binding, ERR_INVALID_TYPE, field, NO_INDEX);
     }
-    if (err != ERR_OK) {
-        json_decref(array);
-        return refuse(binding, err, field, NO_INDEX);
+    if (field->max > 0 && array->length > field->max) {
+        return refuse(binding, ERR_TOO_MANY, field, NO_INDEX);
+    }
+    if ((field->flags & REQUIRED) != 0 && array->length == 0) {
+        return refuse(binding, ERR_MISSING_FIELD, field, NO_INDEX);
     }
     *out = array;
     return ERR_OK;
 }
 
-static enum err bind_texts(struct binding *binding, const struct field *field, const json_t *array,
-                           void *member)
+static enum err bind_texts(struct binding *binding, const struct field *field,
+                           const struct json *array, void *member)
 {
-    size_t count = json_array_size(array);
+    size_t count = array->length;
     const char **items = arena_array(binding->arena, count, sizeof(*items));
-    for (size_t i = 0; i < count; i++) {
-        TRY(take_text(binding, field, json_array_get(array, i), i, &items[i]));
+    const struct json *item = array->first;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        TRY(take_text(binding, field, item, i, &items[i]));
     }
     *(struct text_list *)member = (struct text_list){items, count};
     return ERR_OK;
 }
 
-static enum err bind_oids(struct binding *binding, const struct field *field, const json_t *array,
-                          void *member)
+static enum err bind_oids(struct binding *binding, const struct field *field,
+                          const struct json *array, void *member)
 {
-    size_t count = json_array_size(array);
+    size_t count = array->length;
     struct oid *items = arena_array(binding->arena, count, sizeof(*items));
-    for (size_t i = 0; i < count; i++) {
-        TRY(take_oid(binding, field, json_array_get(array, i), i, &items[i]));
+    const struct json *item = array->first;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        TRY(take_oid(binding, field, item, i, &items[i]));
     }
     *(struct oid_list *)member = (struct oid_list){items, count};
     return ERR_OK;
 }
 
-static enum err bind_object(struct binding *binding, const json_t *object,
+static enum err bind_object(struct binding *binding, const struct json *object,
                             const struct shape *shape, void *record);
 
 static enum err bind_objects(struct binding *binding, const struct field *field,
-                             const json_t *array, void *member)
+                             const struct json *array, void *member)
 {
-    size_t count = json_array_size(array);
+    size_t count = array->length;
     char *items = arena_array(binding->arena, count, field->sub->size);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_array_get(array, i);
-        if (!json_is_object(item)) {
+    const struct json *item = array->first;
+    for (size_t i = 0; i < count; i++, item = item->next) {
+        if (item->kind != JSON_KIND_OBJECT) {
             return refuse(binding, ERR_INVALID_TYPE, field, i);
         }
         struct binding inner = *binding;
@@ -445,10 +477,10 @@ static enum err bind_objects(struct binding *binding, const struct field *field,
     return ERR_OK;
 }
 
-static enum err bind_nested(struct binding *binding, const struct field *field, const json_t *value,
-                            void *member)
+static enum err bind_nested(struct binding *binding, const struct field *field,
+                            const struct json *value, void *member)
 {
-    if (!json_is_object(value)) {
+    if (value->kind != JSON_KIND_OBJECT) {
         return refuse(binding, ERR_INVALID_TYPE, field, NO_INDEX);
     }
     struct binding inner = *binding;
@@ -461,7 +493,7 @@ static enum err bind_nested(struct binding *binding, const struct field *field, 
 
 /* One function per kind that a request can hold. Those of lists get the array. */
 static const struct {
-    enum err (*bind)(struct binding *binding, const struct field *field, const json_t *value,
+    enum err (*bind)(struct binding *binding, const struct field *field, const struct json *value,
                      void *member);
     bool is_list;
 } binders[] = {
@@ -471,25 +503,21 @@ static const struct {
     [KIND_OBJECT] = {bind_nested, false},  [KIND_OBJECT_LIST] = {bind_objects, true},
 };
 
-static enum err bind_present(struct binding *binding, const struct field *field, json_t *value,
-                             void *member)
+static enum err bind_present(struct binding *binding, const struct field *field,
+                             const struct json *value, void *member)
 {
     assert(field->kind < ARRAY_LENGTH(binders) && binders[field->kind].bind != NULL);
-    if (!binders[field->kind].is_list) {
-        return binders[field->kind].bind(binding, field, value, member);
+    if (binders[field->kind].is_list) {
+        TRY(read_array(binding, field, value, &value));
     }
-    json_t *array = NULL;
-    TRY(read_array(binding, field, value, &array));
-    enum err err = binders[field->kind].bind(binding, field, array, member);
-    json_decref(array);
-    return err;
+    return binders[field->kind].bind(binding, field, value, member);
 }
 
 /* null, and a text of nothing but blanks, are as good as nothing. */
-static bool is_absent(const json_t *value)
+static bool is_absent(const struct json *value)
 {
-    return value == NULL || json_is_null(value) ||
-           (json_is_string(value) && trimmed(value).length == 0);
+    return value == NULL || value->kind == JSON_KIND_NULL ||
+           (value->kind == JSON_KIND_TEXT && trimmed(value).length == 0);
 }
 
 static enum err check_one_of(struct binding *binding, const struct shape *shape, const void *record)
@@ -505,7 +533,7 @@ static enum err check_one_of(struct binding *binding, const struct shape *shape,
     return ERR_EXACTLY_ONE_CONTENT;
 }
 
-static enum err bind_object(struct binding *binding, const json_t *object,
+static enum err bind_object(struct binding *binding, const struct json *object,
                             const struct shape *shape, void *record)
 {
     memset(record, 0, shape->size);
@@ -518,7 +546,7 @@ static enum err bind_object(struct binding *binding, const json_t *object,
         if ((field->flags & (SECRET | VIEW)) != 0) {
             continue; /* not a client's to give */
         }
-        json_t *value = json_object_get(object, field->name);
+        const struct json *value = json_member(object, field->name);
         if (!is_absent(value)) {
             TRY(bind_present(binding, field, value, member));
         } else if ((field->flags & REQUIRED) != 0) {

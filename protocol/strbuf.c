@@ -7,6 +7,7 @@
  * once, because nearly all texts (Chinese ones too) hold nothing that JSON wants escaped. */
 #include "protocol/strbuf.h"
 
+#include "protocol/eight.h"
 #include "protocol/memory.h"
 
 #include <assert.h>
@@ -16,8 +17,7 @@
 #include <string.h>
 
 #define FIRST_BYTES 512
-#define NUMBER_BYTES_MAX 20 /* -9223372036854775808 */
-#define ESCAPE_BYTES_MAX 6  /* \u001f */
+#define ESCAPE_BYTES_MAX 6 /* \u001f */
 
 void strbuf_init(struct strbuf *buffer, size_t room)
 {
@@ -82,13 +82,17 @@ void strbuf_add_text(struct strbuf *buffer, const char *text)
 
 void strbuf_add_char(struct strbuf *buffer, char character)
 {
-    strbuf_add(buffer, &character, 1);
+    char *end = strbuf_reserve(buffer, 1);
+    end[0] = character;
+    end[1] = '\0';
+    buffer->length++;
 }
 
-void strbuf_add_number(struct strbuf *buffer, int64_t number)
+size_t number_format(int64_t number, char text[NUMBER_TEXT_BYTES])
 {
-    char digits[NUMBER_BYTES_MAX];
-    char *first = digits + sizeof(digits);
+    char digits[NUMBER_TEXT_BYTES];
+    char *first = digits + sizeof(digits) - 1;
+    *first = '\0';
     /* Unsigned, because the lowest number has no positive twin. */
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
     do {
@@ -98,7 +102,15 @@ void strbuf_add_number(struct strbuf *buffer, int64_t number)
     if (number < 0) {
         *--first = '-';
     }
-    strbuf_add(buffer, first, (size_t)(digits + sizeof(digits) - first));
+    size_t length = (size_t)(digits + sizeof(digits) - 1 - first);
+    memcpy(text, first, length + 1);
+    return length;
+}
+
+void strbuf_add_number(struct strbuf *buffer, int64_t number)
+{
+    char *end = strbuf_reserve(buffer, NUMBER_TEXT_BYTES - 1);
+    buffer->length += number_format(number, end);
 }
 
 void strbuf_add_format(struct strbuf *buffer, const char *format, ...)
@@ -117,19 +129,11 @@ void strbuf_add_format(struct strbuf *buffer, const char *format, ...)
     buffer->length += (size_t)length;
 }
 
-/* Whether any of the eight bytes is below 0x20, a quote or a backslash. For each of the three:
- * subtracting borrows into a byte's top bit exactly when the lowest such byte is there. */
 static bool any_of_eight_is_special(const char *text)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t tops = ones << 7;
-    uint64_t bytes;
-    memcpy(&bytes, text, sizeof(bytes));
-    uint64_t quote = bytes ^ (ones * '"');
-    uint64_t backslash = bytes ^ (ones * '\\');
-    return ((((bytes - ones * 0x20) & ~bytes) | ((quote - ones) & ~quote) |
-             ((backslash - ones) & ~backslash)) &
-            tops) != 0;
+    uint64_t bytes = eight_load(text);
+    return ((eight_below_blank(bytes) | eight_equal(bytes, '"') | eight_equal(bytes, '\\')) &
+            EIGHT_TOPS) != 0;
 }
 
 static bool is_special(char character)

@@ -7,6 +7,8 @@
 
 #include "protocol/base.h"
 
+#define NUMBER_TEXT_BYTES 21 /* -9223372036854775808 and the NUL */
+
 struct strbuf {
     char *memory;  /* owned; the text starts at memory + room; NULL before the first write */
     size_t room;   /* bytes kept free in front */
@@ -39,6 +41,9 @@ void strbuf_add_text(struct strbuf *buffer, const char *text);
 void strbuf_add_char(struct strbuf *buffer, char character);
 void strbuf_add_number(struct strbuf *buffer, int64_t number);
 void strbuf_add_format(struct strbuf *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Writes `number` and a NUL; returns its length. */
+size_t number_format(int64_t number, char text[NUMBER_TEXT_BYTES]);
 
 /* Adds `text` (valid UTF-8) as a JSON string with its quotes. */
 void strbuf_add_json(struct strbuf *buffer, const char *text);

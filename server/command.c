@@ -226,10 +226,10 @@ static bool bind(struct command_run *run, const struct given *given, void **out)
     strbuf_init(&text, 0);
     write_given(&text, shape, given);
     *out = arena_alloc(run->call.arena, shape->size);
-    enum err err = document_parse(&document, strbuf_text(&text), text.length, &fault);
+    enum err err =
+        document_parse(&document, run->call.arena, strbuf_text(&text), text.length, &fault);
     if (err == ERR_OK) {
         err = document_bind(&document, shape, run->call.arena, *out, &fault);
-        document_free(&document);
     }
     strbuf_free(&text);
     return err == ERR_OK || complain_of_option(run, err, &fault);

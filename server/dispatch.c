@@ -113,10 +113,8 @@ static enum err run_rest(struct job *job, void **out)
         TRY(verify(call, job->token, &call->who));
     }
     struct document document;
-    TRY(document_parse(&document, job->body, job->length, &call->fault));
-    enum err err = run_route(call, job->route, &document, out);
-    document_free(&document);
-    return err;
+    TRY(document_parse(&document, call->arena, job->body, job->length, &call->fault));
+    return run_route(call, job->route, &document, out);
 }
 
 /* A handler has more to do in the WRITE lane: takes along what it carries. */
@@ -308,7 +306,6 @@ static enum err dispatch_frame(struct job *job)
         return ERR_OK;
     }
     err = run_frame(job, &frame);
-    document_free(&frame.data);
     if (job->lane != lane) {
         return ERR_BUSY;
     }

@@ -105,12 +105,8 @@ static bool read_json(struct call *call, const char *text, size_t length, const 
 {
     struct fault fault;
     struct document document;
-    if (document_parse(&document, text, length, &fault) != ERR_OK) {
-        return false;
-    }
-    enum err err = document_bind(&document, shape, call->arena, out, &fault);
-    document_free(&document);
-    return err == ERR_OK;
+    return document_parse(&document, call->arena, text, length, &fault) == ERR_OK &&
+           document_bind(&document, shape, call->arena, out, &fault) == ERR_OK;
 }
 
 static bool is_same(const char *said, const char *expected)

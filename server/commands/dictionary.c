@@ -94,10 +94,10 @@ static enum err bind(struct import *import, const struct csv_record *record,
     strbuf_add_literal(&text, ",\"name\":");
     strbuf_add_json(&text, record->fields[1]);
     strbuf_add_char(&text, '}');
-    enum err err = document_parse(&document, strbuf_text(&text), text.length, fault);
+    struct arena *arena = import->run->call.arena;
+    enum err err = document_parse(&document, arena, strbuf_text(&text), text.length, fault);
     if (err == ERR_OK) {
-        err = document_bind(&document, &entry_shape, import->run->call.arena, out, fault);
-        document_free(&document);
+        err = document_bind(&document, &entry_shape, arena, out, fault);
     }
     strbuf_free(&text);
     out->code = out->code == NULL ? "" : out->code;

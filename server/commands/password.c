@@ -62,10 +62,10 @@ static enum err bind_password(struct command_run *run, const char *line, const c
     strbuf_add_literal(&text, "{\"password\":");
     strbuf_add_json(&text, line);
     strbuf_add_char(&text, '}');
-    enum err err = document_parse(&document, strbuf_text(&text), text.length, &fault);
+    enum err err =
+        document_parse(&document, run->call.arena, strbuf_text(&text), text.length, &fault);
     if (err == ERR_OK) {
         err = document_bind(&document, &secret_shape, run->call.arena, &secret, &fault);
-        document_free(&document);
         *out = secret.password;
     }
     strbuf_free(&text);

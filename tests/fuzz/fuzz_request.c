@@ -25,10 +25,9 @@ static enum err bind(const struct shape *shape, const char *text, size_t length,
 {
     struct fault fault = {.field = ""};
     struct document document;
-    enum err err = document_parse(&document, text, length, &fault);
+    enum err err = document_parse(&document, arena, text, length, &fault);
     if (err == ERR_OK) {
         err = document_bind(&document, shape, arena, record, &fault);
-        document_free(&document);
     }
     assert(err == ERR_OK || error_row(err)->status < 500);
     assert(is_utf8(fault.field) && is_utf8(fault.detail));

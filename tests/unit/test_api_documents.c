@@ -70,9 +70,10 @@ static void every_request_example_binds(void **state)
         example_write(&example, all[i].in, true, 0);
         struct document document;
         struct fault fault = {.field = ""};
-        assert_int_equal(document_parse(&document, strbuf_text(&example), example.length, &fault),
-                         ERR_OK);
         struct arena *arena = arena_new(1024);
+        assert_int_equal(
+            document_parse(&document, arena, strbuf_text(&example), example.length, &fault),
+            ERR_OK);
         void *in = arena_alloc(arena, all[i].in->size);
         enum err err = document_bind(&document, all[i].in, arena, in, &fault);
         if (err != ERR_OK) {
@@ -80,7 +81,6 @@ static void every_request_example_binds(void **state)
                      error_row(err)->reason);
         }
         arena_free(arena);
-        document_free(&document);
         strbuf_free(&example);
     }
 }

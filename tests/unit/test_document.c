@@ -13,6 +13,8 @@
 
 static struct fault fault;
 
+/* ---- Documents ---------------------------------------------------------------------------- */
+
 static enum err parse_bytes(const char *text, size_t length)
 {
     /* An exact copy on the heap, so that ASan sees a read behind the end. */
@@ -20,8 +22,9 @@ static enum err parse_bytes(const char *text, size_t length)
     assert_non_null(copy);
     memcpy(copy, text, length);
     memset(&fault, 'x', sizeof(fault));
+    struct arena *arena = arena_new(256);
     struct document document;
-    enum err err = document_parse(&document, copy, length, &fault);
+    enum err err = document_parse(&document, arena, copy, length, &fault);
     if (err == ERR_OK) {
         assert_non_null(document.root);
     } else {
@@ -29,8 +32,7 @@ static enum err parse_bytes(const char *text, size_t length)
         assert_string_equal(fault.field, "");
         assert_int_equal(fault.after_ms, 0);
     }
-    document_free(&document);
-    assert_null(document.root);
+    arena_free(arena);
     free(copy);
     return err;
 }
@@ -117,6 +119,8 @@ static void nul_is_refused_raw_and_escaped(void **state)
     assert_int_equal(parse_bytes("{\"a\":\"\0\"}", 9), ERR_MALFORMED_JSON);
     assert_int_equal(parse_bytes("{}\0", 3), ERR_MALFORMED_JSON);
     assert_int_equal(parse_bytes("\0", 1), ERR_MALFORMED_JSON);
+    assert_int_equal(parse_bytes("{\"a\":1\0}", 8), ERR_MALFORMED_JSON);
+    assert_int_equal(parse_bytes("{\"a\":true\0}", 11), ERR_MALFORMED_JSON);
     assert_int_equal(parse("{\"a\":\"\\u0000\"}"), ERR_MALFORMED_JSON);
     assert_int_equal(parse("{\"\\u0000\":1}"), ERR_MALFORMED_JSON);
 }
@@ -190,8 +194,8 @@ static void a_bomb_of_brackets_is_refused_before_it_is_parsed(void **state)
     char text[65536];
     memset(text, '[', sizeof(text));
     assert_int_equal(parse_bytes(text, sizeof(text)), ERR_TOO_DEEP);
-    for (size_t i = 0; i + 1 < sizeof(text); i += 2) {
-        memcpy(text + i, "[]", 2);
+    for (size_t i = 1; i + 2 < sizeof(text); i += 3) {
+        memcpy(text + i, "[],", 3);
     }
     assert_int_equal(parse_bytes(text, sizeof(text)), ERR_TOO_DEEP);
     memset(text, '}', sizeof(text));
@@ -232,6 +236,20 @@ static void brackets_and_commas_in_strings_do_not_count(void **state)
                      ERR_TOO_DEEP);
 }
 
+/* ---- Lines -------------------------------------------------------------------------------- */
+
+static void our_json_is_set_out_with_a_line_for_each_member(void **state)
+{
+    (void)state;
+    struct strbuf out;
+    strbuf_init(&out, 0);
+    document_indent(&out, "{\"a\":[1,{\"b\":\"x,{\\\":[你\\\\\"},[]],\"c\":{},\"d\":[\"\"]}");
+    assert_string_equal(strbuf_text(&out),
+                        "{\n \"a\": [\n  1,\n  {\n   \"b\": \"x,{\\\":[你\\\\\"\n  },\n  []\n ],\n"
+                        " \"c\": {},\n \"d\": [\n  \"\"\n ]\n}\n");
+    strbuf_free(&out);
+}
+
 /* ---- Frames ------------------------------------------------------------------------------- */
 
 struct frame {
@@ -251,14 +269,12 @@ static int frame_setup(void **state)
 static int frame_teardown(void **state)
 {
     struct frame *frame = *state;
-    document_free(&frame->call.data);
     arena_free(frame->arena);
     return 0;
 }
 
 static enum err parse_frame(struct frame *frame, const char *text)
 {
-    document_free(&frame->call.data);
     memset(&fault, 'x', sizeof(fault));
     return socket_call_parse(text, strlen(text), frame->arena, &frame->call, &fault);
 }
@@ -406,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_bomb_of_brackets_is_refused_before_it_is_parsed),
         cmocka_unit_test(a_text_may_hold_4096_values),
         cmocka_unit_test(brackets_and_commas_in_strings_do_not_count),
+        cmocka_unit_test(our_json_is_set_out_with_a_line_for_each_member),
         FRAME_TEST(a_frame_has_id_call_and_data),
         FRAME_TEST(a_frame_may_lack_id_and_data),
         FRAME_TEST(an_id_is_an_integer_or_a_short_string),

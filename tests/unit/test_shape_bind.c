@@ -86,12 +86,10 @@ static int teardown(void **state)
 static enum err bind_to(const struct shape *shape, const char *json, void *record)
 {
     struct document document;
-    assert_int_equal(document_parse(&document, json, strlen(json), &fault), ERR_OK);
+    assert_int_equal(document_parse(&document, arena, json, strlen(json), &fault), ERR_OK);
     memset(record, 0x55, shape->size);
     memset(&fault, 'x', sizeof(fault));
-    enum err err = document_bind(&document, shape, arena, record, &fault);
-    document_free(&document);
-    return err;
+    return document_bind(&document, shape, arena, record, &fault);
 }
 
 /* Binds {"<field>":<value>} to `sample`. */
