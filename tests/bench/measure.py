@@ -23,6 +23,7 @@ FAULTS = ("lost", "doubled", "out_of_order", "refused", "unanswered", "closed")
 SHOWN = ("delivered_per_s", "delivery_p99_us", "requests_per_s", "answer_p99_us", "connects_per_s",
          "kib_each", "cpu_share", "resumes_per_s", "start_ms")
 CLIENT_SECONDS = 300  # besides what is measured: signing in, what is under way at the end
+SLOW_PER_S = 3000
 IDLE_SOCKETS = 10000
 CHAT_MESSAGES = 1000
 TALKERS = (
@@ -179,14 +180,22 @@ def prepare(stage, pairs, users=0, messages=0):
 
 # ---- messages over sockets ----
 
+def sizes(bench, server):
+    """Numbers of pairs. What is slow takes long over what 1,000 pairs have under way: once is enough."""
+    least = min(bench.options.pairs)
+    return [pairs for pairs in bench.options.pairs if pairs == least or bench.round == 1
+            or server in LEADERS or (bench.results.median(f"closed {pairs}", server, "delivered_per_s") or 0) > SLOW_PER_S]
+
+
 def messages(bench):
     """Closed loop with 100 and 1,000 pairs, and open loop at half of what that gave."""
     for server in bench.each():
         with bench.trying(server), bench.stage(server) as stage:
-            common = {**bench.messages(), **prepare(stage, max(bench.options.pairs))}
+            numbers = sizes(bench, server)
+            common = {**bench.messages(), **prepare(stage, max(numbers))}
             if server.store == "mongo":  # its Java gets going
                 run_client(stage, "closed", pairs=100, **common)
-            for pairs in bench.options.pairs:
+            for pairs in numbers:
                 found = run_client(stage, "closed", pairs=pairs, window=WINDOW, **common)
                 bench.note(f"closed {pairs}", server, found)
                 if pairs == min(bench.options.pairs) or server in LEADERS:

@@ -45,11 +45,12 @@ def markdown(header, rows):
 
 
 class Tables:
-    def __init__(self, results, machine, sync, options):
+    def __init__(self, results, machine, sync, options, rounds):
         self.results = results
         self.machine = machine
         self.sync = sync  # median and p99, µs
         self.options = options
+        self.rounds = rounds
 
     def median(self, what, server, name):
         return self.results.median(what, server, name)
@@ -82,8 +83,9 @@ class Tables:
             f"{versions}.",
             f"One sync of this disk (append 4 KiB, fdatasync): median {number(self.sync[0])} µs, "
             f"p99 {number(self.sync[1])} µs.",
-            f"Medians of {self.options.rounds} rounds of {number(self.options.seconds)} s, client "
-            "included; servers take turns within a round."])
+            f"Medians over {self.rounds} rounds, {number(self.options.seconds)} s each, client "
+            "included; servers take turns within a round. Once only: idle sockets, resumes, and "
+            f"1,000 pairs of what delivers less than {measure.SLOW_PER_S:,} a second."])
 
     def closed(self, pairs):
         what = f"closed {pairs}"
