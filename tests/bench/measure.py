@@ -182,9 +182,12 @@ def prepare(stage, pairs, users=0, messages=0):
 
 def sizes(bench, server):
     """Numbers of pairs. What is slow takes long over what 1,000 pairs have under way: once is enough."""
+    def reached(pairs):
+        return bench.results.median(f"closed {pairs}", server, "delivered_per_s") or 0
+
     least = min(bench.options.pairs)
-    return [pairs for pairs in bench.options.pairs if pairs == least or bench.round == 1
-            or server in LEADERS or (bench.results.median(f"closed {pairs}", server, "delivered_per_s") or 0) > SLOW_PER_S]
+    return [pairs for pairs in bench.options.pairs
+            if pairs == least or bench.round == 1 or server in LEADERS or reached(pairs) > SLOW_PER_S]
 
 
 def messages(bench):
