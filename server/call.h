@@ -17,6 +17,7 @@ struct clock;       /* clock.h */
 struct attempts;    /* auth.h */
 struct attendance;  /* attendance.h */
 struct audit_chain; /* audit_chain.h */
+struct token_cache; /* token_cache.h */
 struct audit_entry; /* api/audit.h */
 
 /* A request as it came over the network, for handlers that prove signatures. All empty: it came
@@ -51,6 +52,7 @@ struct call {
     struct emission *first_emission, *last_emission;
     struct audit_entry *first_note, *last_note; /* for the record, see api/audit.h */
     struct audit_chain *chain;                  /* where they go; NULL outside of the WRITE lane */
+    struct token_cache *tokens;                 /* the worker's; NULL: it keeps none */
     const char *operator_name;                  /* operator:<login> of a subcommand, else NULL */
     /* A handler of a SLOW row that has something to write says so: it sets goes_on and what it
      * carries (in the arena), returns ERR_OK, and is called again in the WRITE lane, where

@@ -20,6 +20,7 @@
 #include "server/config.h"
 #include "server/jobs.h"
 #include "server/log.h"
+#include "server/token_cache.h"
 
 #define CLOSE_NOT_A_FRAME 4000
 #define CLOSE_NOT_SIGNED_IN 4001
@@ -85,8 +86,9 @@ static enum err check_access(const struct route *route, const struct caller *who
 /* A token of a user or doctor, or a service key. */
 static enum err verify(struct call *call, const char *token, struct caller *out)
 {
-    return service_key_is(token) ? service_key_verify(call, token, out)
-                                 : token_verify(call->settings, token, call->now, out);
+    return service_key_is(token)
+               ? service_key_verify(call, token, out)
+               : token_cache_verify(call->tokens, call->settings, token, call->now, out);
 }
 
 /* Runs the row's handler on a parsed document. */

@@ -32,6 +32,7 @@
 #include "server/clock.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "server/token_cache.h"
 
 #define ARENA_BLOCK_BYTES 4096
 #define JOBS_KEPT_MAX 256 /* unused ones with their arenas, for the next requests */
@@ -59,7 +60,8 @@ struct worker {
     size_t take_max; /* jobs of one commit */
     struct store_session *session;
     struct audit_chain *chain; /* LANE_WRITE: what its jobs note goes here */
-    int64_t logged_ms;         /* when the store's trouble was last logged */
+    struct token_cache *tokens;
+    int64_t logged_ms; /* when the store's trouble was last logged */
 };
 
 struct jobs {
@@ -200,7 +202,8 @@ static enum err run_job(struct worker *worker, struct job *job)
                               .clock = settings->clock,
                               .attempts = settings->attempts,
                               .attendance = settings->attendance,
-                              .chain = worker->chain};
+                              .chain = worker->chain,
+                              .tokens = worker->tokens};
     enum err err = settings->run(job);
     store_shut(worker->session, false);
     assert(err == ERR_OK || (err == ERR_BUSY && job->lane != worker->lane));
@@ -407,7 +410,9 @@ static enum err worker_start(struct jobs *jobs, enum lane lane, size_t take_max)
     if (lane == LANE_WRITE) {
         worker->chain = audit_chain_new(jobs->node);
     }
+    worker->tokens = token_cache_new();
     if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+        token_cache_free(worker->tokens);
         audit_chain_free(worker->chain);
         store_session_close(worker->session);
         return ERR_INTERNAL;
@@ -494,6 +499,7 @@ void jobs_stop(struct jobs *jobs)
     }
     for (size_t i = 0; i < jobs->worker_count; i++) {
         pthread_join(jobs->workers[i].thread, NULL);
+        token_cache_free(jobs->workers[i].tokens);
         audit_chain_free(jobs->workers[i].chain);
         store_session_close(jobs->workers[i].session);
     }

@@ -420,7 +420,7 @@ static enum err mongo_find(struct store_session *session, struct arena *arena,
     bson_t options = BSON_INITIALIZER;
     shape_bson_filter(&filter, shape, query->conditions, query->condition_count);
     find_options(&options, shape, query);
-    struct record_rows rows = {.arena = arena, .shape = shape};
+    struct record_rows rows = {.arena = arena, .shape = shape, .limit = query->limit};
     mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(in, &filter, &options, NULL);
     const enum err err = read_cursor(s, cursor, &rows);
     mongoc_cursor_destroy(cursor);

@@ -42,11 +42,17 @@ void record_clear(const struct shape *shape, void *record)
     }
 }
 
+static size_t first_room(const struct record_rows *rows)
+{
+    const bool are_few = rows->limit > 0 && rows->limit < ROWS_FIRST_ROOM;
+    return are_few ? (size_t)rows->limit : ROWS_FIRST_ROOM;
+}
+
 void *record_rows_add(struct record_rows *rows)
 {
     const size_t size = rows->shape->size;
     if (rows->count == rows->room) {
-        const size_t room = rows->room == 0 ? ROWS_FIRST_ROOM : rows->room * 2;
+        const size_t room = rows->room == 0 ? first_room(rows) : rows->room * 2;
         char *items = arena_bytes(rows->arena, room * size); /* cleared one by one */
         if (rows->count > 0) {
             memcpy(items, rows->items, rows->count * size);

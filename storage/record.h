@@ -18,6 +18,7 @@ void record_clear(const struct shape *shape, void *record);
 struct record_rows {
     struct arena *arena;
     const struct shape *shape;
+    int64_t limit; /* how many there will be at most; 0: not known */
     char *items;
     size_t count, room;
 };

@@ -396,7 +396,8 @@ static enum err select_rows(struct sqlite_session *s, struct arena *arena,
     if (rc != SQLITE_OK) {
         return outcome(s, rc);
     }
-    struct record_rows rows = {.arena = arena, .shape = collection_row(collection)->shape};
+    struct record_rows rows = {
+        .arena = arena, .shape = collection_row(collection)->shape, .limit = query->limit};
     enum err err = ERR_OK;
     while (err == ERR_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
         err = read_row(s, statement, arena, rows.shape, record_rows_add(&rows));

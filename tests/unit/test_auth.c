@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "server/auth.h"
+#include "server/token_cache.h"
 #include "server/certificate.h"
 #include "server/clock.h"
 
@@ -51,10 +52,53 @@ static const char *token_of(struct account account)
     return token;
 }
 
+/* Also by a worker that meets the token for the first time, and then again. */
 static enum err verify(const char *token, int64_t later_ms)
 {
+    struct caller caller, again;
+    struct timestamp later = {NOW_MS + later_ms};
+    enum err err = token_verify(&settings, token, later, &caller);
+    struct token_cache *cache = token_cache_new();
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(token_cache_verify(cache, &settings, token, later, &again), err);
+        assert_true(err != ERR_OK || (oid_equal(again.account.id, caller.account.id) &&
+                                      again.account.role == caller.account.role &&
+                                      again.expires_ms == caller.expires_ms));
+    }
+    token_cache_free(cache);
+    return err;
+}
+
+static void a_worker_that_knows_a_token_looks_at_its_time(void **state)
+{
+    (void)state;
     struct caller caller;
-    return token_verify(&settings, token, (struct timestamp){NOW_MS + later_ms}, &caller);
+    struct token_cache *cache = token_cache_new();
+    const char *token = token_of(user);
+    assert_int_equal(token_cache_verify(cache, &settings, token, now, &caller), ERR_OK);
+    struct timestamp later = {NOW_MS + 24 * HOUR_MS};
+    assert_int_equal(token_cache_verify(cache, &settings, token, later, &caller),
+                     ERR_TOKEN_EXPIRED);
+    token_cache_free(cache);
+}
+
+/* More of them than it has places: they take each other's, and never each other's name. */
+static void a_worker_confuses_no_tokens(void **state)
+{
+    (void)state;
+    enum { USERS = 3000 };
+    struct token_cache *cache = token_cache_new();
+    for (int i = 0; i < 2 * USERS; i++) {
+        struct account account = {ROLE_USER, OID_NONE};
+        account.id.bytes[0] = (uint8_t)(i % USERS);
+        account.id.bytes[1] = (uint8_t)(i % USERS >> 8);
+        account.id.bytes[2] = 1;
+        struct caller caller;
+        assert_int_equal(token_cache_verify(cache, &settings, token_of(account), now, &caller),
+                         ERR_OK);
+        assert_true(oid_equal(caller.account.id, account.id));
+    }
+    token_cache_free(cache);
 }
 
 static void a_token_says_who_and_until_when(void **state)
@@ -322,6 +366,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_token_says_who_and_until_when),
         TEST(an_expired_token_is_told_apart),
+        TEST(a_worker_that_knows_a_token_looks_at_its_time),
+        TEST(a_worker_confuses_no_tokens),
         TEST(a_tampered_or_foreign_token_is_refused),
         TEST(a_key_can_be_rotated),
         TEST(only_hs256_with_one_id_and_an_end_is_accepted),
