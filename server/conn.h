@@ -81,8 +81,10 @@ struct socket {
     int close_code;     /* WS_CLOSING */
     int pings_unanswered;
     bool ping_is_due;
-    int64_t credit;    /* of calls, in thousandths */
-    int64_t credit_ms; /* when it was last filled up; monotonic */
+    bool is_fresh;        /* among the loop's `fresh`: something new waits in `out` */
+    bool awaits_writable; /* the library was asked to say when more can be written */
+    int64_t credit;       /* of calls, in thousandths */
+    int64_t credit_ms;    /* when it was last filled up; monotonic */
 };
 
 struct conn {

@@ -1,5 +1,7 @@
-/* A list of frames with their bytes counted: the out-queue of a socket, and what is held back
- * while it catches up. A queue holds references only; the frames are shared. */
+/* A ring of frames with their bytes counted: the out-queue of a socket, and what is held back
+ * while it catches up. A queue holds references only; the frames are shared. A ring that has grown is
+ * given back as soon as it is empty, and a small one kept: a socket that is told something now and
+ * then costs no allocation each time, and thousands of idle ones cost 64 bytes. */
 #include "server/frame_queue.h"
 
 #include <assert.h>
@@ -7,72 +9,90 @@
 
 #include "protocol/memory.h"
 
-struct queued_frame {
-    struct queued_frame *next;
-    struct frame *frame;
-};
+#define SIZE_MIN 8
 
-void frame_queue_push(struct frame_queue *queue, struct frame *frame)
+static size_t place(const struct frame_queue *queue, size_t at)
 {
-    struct queued_frame *item = memory_resize(NULL, sizeof *item);
-    *item = (struct queued_frame){.frame = frame_keep(frame)};
-    if (queue->last == NULL) {
-        queue->first = item;
-    } else {
-        queue->last->next = item;
+    return (queue->start + at) & (queue->size - 1);
+}
+
+static void grow(struct frame_queue *queue)
+{
+    uint32_t size = queue->size == 0 ? SIZE_MIN : queue->size * 2;
+    struct frame **ring = memory_resize(NULL, size * sizeof(struct frame *));
+    for (size_t i = 0; i < queue->count; i++) {
+        ring[i] = queue->ring[place(queue, i)];
     }
-    queue->last = item;
+    free(queue->ring);
+    queue->ring = ring;
+    queue->size = size;
+    queue->start = 0;
+}
+
+/* Like a push that takes the reference over. */
+static void put(struct frame_queue *queue, struct frame *frame)
+{
+    if (queue->count == queue->size) {
+        grow(queue);
+    }
+    queue->ring[place(queue, queue->count)] = frame;
+    queue->count++;
     queue->bytes += frame_length(frame);
 }
 
-struct frame *frame_queue_first(const struct frame_queue *queue)
+void frame_queue_push(struct frame_queue *queue, struct frame *frame)
 {
-    return queue->first != NULL ? queue->first->frame : NULL;
+    put(queue, frame_keep(frame));
+}
+
+struct frame *frame_queue_at(const struct frame_queue *queue, size_t at)
+{
+    assert(at < queue->count);
+    return queue->ring[place(queue, at)];
 }
 
 void frame_queue_pop(struct frame_queue *queue)
 {
-    struct queued_frame *item = queue->first;
-    assert(item != NULL && queue->bytes >= frame_length(item->frame));
-    queue->bytes -= frame_length(item->frame);
-    queue->first = item->next;
-    queue->last = item->next == NULL ? NULL : queue->last;
-    frame_drop(item->frame);
-    free(item);
+    struct frame *frame = frame_queue_at(queue, 0);
+    assert(queue->bytes >= frame_length(frame));
+    queue->bytes -= frame_length(frame);
+    queue->start = (uint32_t)place(queue, 1);
+    queue->count--;
+    frame_drop(frame);
+    if (queue->count == 0 && queue->size > SIZE_MIN) {
+        frame_queue_clear(queue);
+    }
 }
 
 void frame_queue_append(struct frame_queue *queue, struct frame_queue *more)
 {
-    if (more->first == NULL) {
-        return;
+    for (size_t i = 0; i < more->count; i++) {
+        put(queue, frame_queue_at(more, i));
     }
-    if (queue->last == NULL) {
-        queue->first = more->first;
-    } else {
-        queue->last->next = more->first;
-    }
-    queue->last = more->last;
-    queue->bytes += more->bytes;
-    *more = (struct frame_queue){.bytes = 0};
+    more->count = 0;
+    frame_queue_clear(more);
 }
 
 void frame_queue_keep_only(struct frame_queue *queue,
                            bool (*is_wanted)(const void *data, const struct frame *frame),
                            const void *data)
 {
-    struct frame_queue all = *queue;
-    *queue = (struct frame_queue){.bytes = 0};
-    while (all.first != NULL) {
-        if (is_wanted(data, all.first->frame)) {
-            frame_queue_push(queue, all.first->frame);
+    struct frame_queue wanted = {.count = 0};
+    for (size_t i = 0; i < queue->count; i++) {
+        struct frame *frame = frame_queue_at(queue, i);
+        if (is_wanted(data, frame)) {
+            frame_queue_push(&wanted, frame);
         }
-        frame_queue_pop(&all);
     }
+    frame_queue_clear(queue);
+    *queue = wanted;
 }
 
 void frame_queue_clear(struct frame_queue *queue)
 {
-    while (queue->first != NULL) {
-        frame_queue_pop(queue);
+    for (size_t i = 0; i < queue->count; i++) {
+        frame_drop(frame_queue_at(queue, i));
     }
+    free(queue->ring);
+    *queue = (struct frame_queue){.ring = NULL};
 }

@@ -583,6 +583,7 @@ void loop_free(struct loop *loop)
         lws_sul_schedule(loop->context, 0, &loop->tick, NULL, LWS_SET_TIMER_USEC_CANCEL);
         lws_sul_schedule(loop->context, 0, &loop->retry, NULL, LWS_SET_TIMER_USEC_CANCEL);
         lws_sul_schedule(loop->context, 0, &loop->stopping, NULL, LWS_SET_TIMER_USEC_CANCEL);
+        lws_sul_schedule(loop->context, 0, &loop->flush, NULL, LWS_SET_TIMER_USEC_CANCEL);
         loop->phase = LOOP_OVER;
         lws_context_destroy(loop->context);
     }
@@ -593,5 +594,6 @@ void loop_free(struct loop *loop)
     sessions_free(loop->sessions);
     conns_free(loop->conns);
     free(loop->stuck);
+    free(loop->fresh);
     free(loop);
 }

@@ -50,6 +50,9 @@ struct loop {
     lws_sorted_usec_list_t retry; /* while an HTTP answer waits for room in the kernel */
     struct conn_handle *stuck;    /* the connections of `retry` */
     size_t stuck_count, stuck_size;
+    lws_sorted_usec_list_t flush; /* at the end of a turn in which a socket was told something */
+    struct conn_handle *fresh;    /* the sockets of `flush` */
+    size_t fresh_count, fresh_size;
     int64_t next_expiry_ms;              /* no token of a socket runs out before; wall time */
     int64_t invariants[INVARIANT_COUNT]; /* as last counted */
     int64_t counted_ms;                  /* monotonic; 0 before */

@@ -5,17 +5,24 @@
  * socket of which too much waits is not read for a while. Reading goes on meanwhile otherwise, so
  * that pongs are heard and a client that leaves is noticed.
  *
- * Out: frames are shared and wait in a queue; writing happens only when the library calls for it,
- * as many as the socket takes. A partly sent frame is kept by the library, and nothing may be
- * written before it is gone.
+ * Out: frames are shared, carry their header, and wait in a queue. When a turn of the loop has
+ * ended, all that a socket was told in it goes out with one call of the system, straight to the
+ * descriptor: no TLS ends in this program, no extension is offered and a socket is never a stream
+ * of HTTP/2 (http_upgrade), so that there is nothing between a frame and the wire. What the kernel
+ * has no room for waits until the library says that there is. The library still writes pongs, pings
+ * and close frames, at times of its own; so the rest of a frame that was sent in part is handed over
+ * to it, as it then lets nothing in between, and nothing of ours is written before that is gone.
  *
  * Closing: the library forgets the close frame if bytes wait in it, so every close that we decide
  * takes one way: WS_CLOSING, then from the writable callback, with nothing partly sent. What still
  * must be told goes first. A client that reads nothing is cut off after LINGER. */
 #include "server/ws.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "protocol/memory.h"
 #include "server/fanout.h"
@@ -23,14 +30,23 @@
 #include "server/log.h"
 #include "server/loop_parts.h"
 
-_Static_assert(FRAME_ROOM >= LWS_PRE, "the library writes its header in front of a frame");
-
 #define EPHEMERAL_MAX 65536 /* bytes waiting; with more, what has no cursor is dropped */
 #define INBOUND_MAX 65536   /* bytes of received frames waiting; with more we don't read */
 #define WRITE_MAX 262144    /* bytes in one turn, so that others get theirs */
+#define FRAMES_AT_ONCE 64   /* of one call of the system */
+#define FRESH_MIN 64
 #define MESSAGE_BYTES_MIN 1024
 #define PINGS_UNANSWERED_MAX 2
 #define CALL_COST 1000 /* of a socket's credit */
+
+/* The writable callback comes once there is room. */
+static void await_writable(struct conn *conn)
+{
+    if (!conn->socket.awaits_writable) {
+        conn->socket.awaits_writable = true;
+        lws_callback_on_writable(conn->wsi);
+    }
+}
 
 /* ---- Opening and closing ------------------------------------------------------------------- */
 
@@ -61,7 +77,7 @@ void ws_close(struct conn *conn, int code)
     frame_queue_clear(&conn->socket.held);
     conn_arm(conn->loop->conns, conn, TIMER_LINGER);
     lws_rx_flow_control(conn->wsi, 1); /* to hear the answer to our close frame */
-    lws_callback_on_writable(conn->wsi);
+    await_writable(conn);
 }
 
 bool ws_is_settled(const struct conn *conn)
@@ -192,6 +208,105 @@ void ws_ponged(struct conn *conn)
 
 /* ---- Out ----------------------------------------------------------------------------------- */
 
+/* Sends the oldest frames with one call; *wanted: how many bytes they have. Returns what the kernel
+ * took, or -1 with errno. */
+static ssize_t send_oldest(struct conn *conn, size_t *wanted)
+{
+    const struct frame_queue *out = &conn->socket.out;
+    struct iovec pieces[FRAMES_AT_ONCE];
+    size_t count = out->count < FRAMES_AT_ONCE ? out->count : FRAMES_AT_ONCE;
+    *wanted = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct frame_bytes bytes = frame_bytes(frame_queue_at(out, i));
+        pieces[i] = (struct iovec){(void *)(uintptr_t)bytes.first, bytes.count};
+        *wanted += bytes.count;
+    }
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = count};
+    return sendmsg(lws_get_socket_fd(conn->wsi), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Drops what was sent; the library gets the rest of a frame that was sent in part. False: the
+ * connection is broken. */
+static bool drop_sent(struct conn *conn, size_t sent)
+{
+    struct frame_queue *out = &conn->socket.out;
+    while (sent > 0) {
+        struct frame_bytes bytes = frame_bytes(frame_queue_at(out, 0));
+        if (sent < bytes.count) {
+            unsigned char *rest = (unsigned char *)(uintptr_t)bytes.first + sent;
+            if (lws_write(conn->wsi, rest, bytes.count - sent, LWS_WRITE_RAW) < 0) {
+                return false;
+            }
+            sent = bytes.count;
+        }
+        sent -= bytes.count;
+        frame_queue_pop(out);
+    }
+    return true;
+}
+
+/* As much as the socket takes. False: the connection is broken. */
+static bool write_frames(struct conn *conn)
+{
+    struct frame_queue *out = &conn->socket.out;
+    size_t written = 0;
+    size_t wanted = 0;
+    while (out->count > 0 && written < WRITE_MAX && !lws_partial_buffered(conn->wsi)) {
+        ssize_t sent = send_oldest(conn, &wanted);
+        if (sent < 0) {
+            return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+        }
+        if (!drop_sent(conn, (size_t)sent)) {
+            return false;
+        }
+        written += (size_t)sent;
+    }
+    if (out->bytes < conn->socket.asked_bytes) {
+        conn->socket.asked_bytes = out->bytes;
+    }
+    return true;
+}
+
+/* What is broken is found out in the writable callback, where a connection can be closed. */
+static void flush(lws_sorted_usec_list_t *timer)
+{
+    struct loop *loop = lws_container_of(timer, struct loop, flush);
+    ASSERT_LOOP(loop);
+    loop->was_useful = true;
+    for (size_t i = 0; i < loop->fresh_count; i++) {
+        struct conn *conn = conn_find(loop->conns, loop->fresh[i]);
+        if (conn == NULL) {
+            continue;
+        }
+        conn->socket.is_fresh = false;
+        if (conn->socket.awaits_writable) {
+            continue;
+        }
+        if (!write_frames(conn) || conn->socket.out.count > 0) {
+            await_writable(conn);
+        }
+    }
+    loop->fresh_count = 0;
+}
+
+/* The library runs its timers when it has served what was ready, before it waits again. */
+static void flush_soon(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    if (conn->socket.is_fresh || conn->socket.awaits_writable) {
+        return;
+    }
+    if (loop->fresh_count == loop->fresh_size) {
+        loop->fresh_size = loop->fresh_size == 0 ? FRESH_MIN : loop->fresh_size * 2;
+        loop->fresh = memory_resize(loop->fresh, loop->fresh_size * sizeof *loop->fresh);
+    }
+    conn->socket.is_fresh = true;
+    loop->fresh[loop->fresh_count++] = conn->handle;
+    if (loop->fresh_count == 1) {
+        lws_sul_schedule(loop->context, 0, &loop->flush, flush, 1);
+    }
+}
+
 void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
 {
     struct socket *socket = &conn->socket;
@@ -220,7 +335,7 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
         return;
     }
     frame_queue_push(&socket->out, frame);
-    lws_callback_on_writable(conn->wsi);
+    flush_soon(conn);
 }
 
 static bool is_not_taken_back(const void *told, const struct frame *frame)
@@ -233,28 +348,7 @@ void ws_release_held(struct conn *conn)
     const struct told *told = &conn->socket.member.session->told;
     frame_queue_keep_only(&conn->socket.held, is_not_taken_back, told);
     frame_queue_append(&conn->socket.out, &conn->socket.held);
-    lws_callback_on_writable(conn->wsi);
-}
-
-/* False: the connection is broken. */
-static bool write_frames(struct conn *conn)
-{
-    struct frame_queue *out = &conn->socket.out;
-    size_t written = 0;
-    struct frame *frame;
-    while ((frame = frame_queue_first(out)) != NULL && written < WRITE_MAX &&
-           !lws_partial_buffered(conn->wsi)) {
-        size_t length = frame_length(frame);
-        if (lws_write(conn->wsi, frame_payload(frame), length, LWS_WRITE_TEXT) < 0) {
-            return false;
-        }
-        written += length;
-        frame_queue_pop(out);
-    }
-    if (out->bytes < conn->socket.asked_bytes) {
-        conn->socket.asked_bytes = out->bytes;
-    }
-    return true;
+    flush_soon(conn);
 }
 
 int ws_writable(struct conn *conn)
@@ -264,6 +358,7 @@ int ws_writable(struct conn *conn)
     if (lws_partial_buffered(conn->wsi)) {
         return 0; /* the library calls again when it is gone */
     }
+    socket->awaits_writable = false;
     if (socket->ping_is_due && conn->state != WS_CLOSING) {
         /* One byte: the library does not report a pong without payload, and a pong echoes. */
         unsigned char ping[LWS_PRE + 1] = {0};
@@ -275,8 +370,8 @@ int ws_writable(struct conn *conn)
     if (!write_frames(conn)) {
         return -1;
     }
-    if (socket->out.first != NULL || lws_partial_buffered(conn->wsi)) {
-        lws_callback_on_writable(conn->wsi);
+    if (socket->out.count > 0 || lws_partial_buffered(conn->wsi)) {
+        await_writable(conn);
         return 0;
     }
     if (conn->state == WS_CLOSING && socket->close_code != 0) {
@@ -300,7 +395,7 @@ static void ping(struct conn *conn)
     socket->ping_is_due = true;
     bool is_last = socket->pings_unanswered >= PINGS_UNANSWERED_MAX;
     conn_arm(conn->loop->conns, conn, is_last ? TIMER_PONG : TIMER_PING);
-    lws_callback_on_writable(conn->wsi);
+    await_writable(conn);
 }
 
 void ws_expired(struct conn *conn, enum conn_timer timer)
