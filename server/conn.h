@@ -39,10 +39,11 @@ enum conn_timer {
     TIMER_COUNT
 };
 
-/* A frame that was received and waits for the one before it. */
+/* A frame that was received and waits for those before it. */
 struct inbound {
     struct inbound *next;
-    char *text; /* owned */
+    enum lane lane; /* the guess */
+    char *text;     /* owned */
     size_t length;
 };
 
@@ -72,7 +73,9 @@ struct socket {
     struct inbound *first_inbound, *last_inbound;
     size_t inbound_bytes;
     bool is_paused;     /* not read, because too much waits */
-    bool has_job;       /* one of its frames is with a worker */
+    unsigned jobs;      /* its frames that are with workers, or its replay */
+    enum lane lane;     /* of all `jobs` */
+    size_t job_bytes;   /* of all `jobs` */
     bool is_leaving;    /* the server stops: not read any more, told 4100 once it is settled */
     struct job *resume; /* owned; waits for the subscription */
     struct frame_queue out;

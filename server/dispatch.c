@@ -529,14 +529,21 @@ enum lane dispatch_guess_lane(const char *text, size_t length)
 {
     static const char key[] = "\"call\"";
     const size_t key_length = sizeof key - 1;
+    const struct route *route = NULL;
     for (size_t i = 0; i + key_length < length; i++) {
         if (text[i] != '"' || memcmp(text + i, key, key_length) != 0) {
             continue;
         }
+        if (route != NULL) {
+            return LANE_READ; /* one of them is part of its data */
+        }
         size_t name = find_any(text, i + key_length, length, "\"") + 1;
         size_t end = find_any(text, name, length, "\"");
-        const struct route *route = end < length ? route_find(text + name, end - name) : NULL;
-        return route != NULL ? route->lane : LANE_READ;
+        route = end < length ? route_find(text + name, end - name) : NULL;
+        if (route == NULL) {
+            return LANE_READ;
+        }
+        i = end;
     }
-    return LANE_READ;
+    return route != NULL ? route->lane : LANE_READ;
 }

@@ -71,6 +71,7 @@ struct jobs {
     struct job_list finished; /* finished_lock */
     struct worker *workers;
     size_t worker_count;
+    int writers;                /* workers of LANE_WRITE */
     _Atomic int64_t in_vain_ms; /* monotonic: when a job last had waited for the store in vain */
     char node[NODE_BYTES];      /* this process, as a chain of the record names it */
     size_t pending;             /* loop only */
@@ -427,6 +428,7 @@ static enum err workers_start(struct jobs *jobs)
     int writers_max = store_writers_max(settings->store);
     int writers = settings->writers < writers_max ? settings->writers : writers_max;
     size_t run_max = writers_max == 1 ? settings->run_max : 1;
+    jobs->writers = writers;
     jobs->workers =
         memory_resize(NULL, (size_t)(settings->readers + writers + 1) * sizeof(struct worker));
     for (int i = 0; i < settings->readers; i++) {
@@ -582,4 +584,9 @@ struct job *jobs_collect(struct jobs *jobs)
 size_t jobs_pending(const struct jobs *jobs)
 {
     return jobs->pending;
+}
+
+bool jobs_keep_order(const struct jobs *jobs)
+{
+    return jobs->writers == 1;
 }

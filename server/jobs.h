@@ -128,6 +128,9 @@ struct job *jobs_collect(struct jobs *jobs);
 /* Jobs submitted and not yet collected. */
 size_t jobs_pending(const struct jobs *jobs);
 
+/* Whether jobs of LANE_WRITE are run and handed back in the order in which they are submitted. */
+bool jobs_keep_order(const struct jobs *jobs);
+
 /* Waits for the workers to finish what they have, then stops them and frees all. */
 void jobs_stop(struct jobs *jobs);
 
@@ -143,7 +146,8 @@ MUST_USE enum err dispatch_run(struct job *job);
 void dispatch_fail(struct job *job, enum err err);
 
 /* Loop only. The lane that a socket's frame most likely needs, by a look at its `call` without
- * parsing it; a worker corrects a wrong guess. */
+ * parsing it; a worker corrects a wrong guess. LANE_READ also where it cannot be sure, so that
+ * LANE_WRITE is hardly ever wrong (ws.c). */
 enum lane dispatch_guess_lane(const char *text, size_t length);
 
 #endif

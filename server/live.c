@@ -71,7 +71,8 @@ static void sign_in(struct conn *conn, const struct job *connect)
     socket->who = connect->who;
     note_expiry(loop, &socket->who);
     socket->resume = make_resume(loop, connect);
-    socket->has_job = true; /* its next frame waits until it is live */
+    socket->jobs = 1; /* its next frame waits until it is live */
+    socket->lane = LANE_READ;
     struct account account = connect->who.account;
     struct session *session = sessions_join(loop->sessions, account, &socket->member);
     if (session->count == 1) {
@@ -162,7 +163,9 @@ void live_finished(struct conn *conn, struct job *job)
     if (conn->state == WS_CLOSING) {
         return;
     }
-    conn->socket.has_job = false;
+    assert(conn->socket.jobs > 0 && conn->socket.job_bytes >= job->length);
+    conn->socket.jobs--;
+    conn->socket.job_bytes -= job->length;
     if (job->answer != NULL) {
         ws_tell(conn, job->answer, WS_ANSWER);
     }
@@ -174,7 +177,7 @@ void live_finished(struct conn *conn, struct job *job)
     } else {
         follow_verdict(conn, job);
     }
-    ws_next_frame(conn);
+    ws_next_frames(conn);
     stopping_settled(conn);
 }
 

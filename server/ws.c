@@ -1,9 +1,18 @@
 /* The bytes of a socket.
  *
- * In: pieces are put together into a message, a message waits for the one before it (one of a
- * socket's frames is with a worker at a time, so its messages never overtake each other), and a
+ * In: pieces are put together into a message, a message waits for the one before it, and a
  * socket of which too much waits is not read for a while. Reading goes on meanwhile otherwise, so
  * that pongs are heard and a client that leaves is noticed.
+ *
+ * Messages never overtake each other: one of a socket's frames is with a worker at a time, but for
+ * those that write. Of these the next follows at once into the WRITE lane if the one before is there,
+ * too, and its only worker takes them in order: all that a client sends without waiting shares one
+ * commit, is answered in order, and in the order of its events. What reads waits for what was written
+ * before it, and what follows waits for what reads. This rests on the guess of the lane: whoever is
+ * taken for a writer is one. The guess does not take for a writer what may be none, a frame that says
+ * "call" twice; only a frame that spells its own "call" with escapes, and has another one within its
+ * data, could come to be overtaken, and only its answer and what it reads would show it (contract 4
+ * lets answers overtake each other). A writer never goes on into another lane.
  *
  * Out: frames are shared, carry their header, and wait in a queue. When a turn of the loop has
  * ended, all that a socket was told in it goes out with one call of the system, straight to the
@@ -33,6 +42,8 @@
 #define EPHEMERAL_MAX 65536 /* bytes waiting; with more, what has no cursor is dropped */
 #define INBOUND_MAX 65536   /* bytes of received frames waiting; with more we don't read */
 #define WRITE_MAX 262144    /* bytes in one turn, so that others get theirs */
+#define AHEAD_MAX 64        /* frames of a socket with workers */
+#define AHEAD_BYTES 65536   /* of them; one alone may have more */
 #define FRAMES_AT_ONCE 64   /* of one call of the system */
 #define FRESH_MIN 64
 #define MESSAGE_BYTES_MIN 1024
@@ -83,7 +94,7 @@ void ws_close(struct conn *conn, int code)
 bool ws_is_settled(const struct conn *conn)
 {
     return conn->state == WS_CLOSING ||
-           (!conn->socket.has_job && conn->socket.first_inbound == NULL);
+           (conn->socket.jobs == 0 && conn->socket.first_inbound == NULL);
 }
 
 /* ---- In ------------------------------------------------------------------------------------ */
@@ -113,19 +124,28 @@ static bool has_credit(struct conn *conn)
     return true;
 }
 
-void ws_next_frame(struct conn *conn)
+/* Whether the next frame may go to a worker while others of this socket are there. It leaves half of
+ * the lane to the first frames of others, which are refused if it is full. */
+static bool may_follow(const struct conn *conn, const struct inbound *next)
+{
+    const struct socket *socket = &conn->socket;
+    struct jobs *jobs = conn->loop->jobs;
+    return conn->state != WS_NEW && socket->lane == LANE_WRITE && next->lane == LANE_WRITE &&
+           socket->jobs < AHEAD_MAX && socket->job_bytes + next->length <= AHEAD_BYTES &&
+           jobs_keep_order(jobs) && jobs_pending(jobs) < (size_t)conn->loop->settings->lane_max / 2;
+}
+
+/* The job of the oldest frame that waits. */
+static struct job *take_frame(struct conn *conn)
 {
     struct loop *loop = conn->loop;
     struct socket *socket = &conn->socket;
     struct inbound *inbound = socket->first_inbound;
-    if (socket->has_job || inbound == NULL || conn->state == WS_CLOSING) {
-        return;
-    }
     socket->first_inbound = inbound->next;
     socket->last_inbound = inbound->next == NULL ? NULL : socket->last_inbound;
     socket->inbound_bytes -= inbound->length;
     struct job *job = job_new(loop->jobs, JOB_FRAME);
-    job->lane = dispatch_guess_lane(inbound->text, inbound->length);
+    job->lane = inbound->lane;
     job->from = conn->handle;
     job->body = inbound->text;
     job->length = inbound->length;
@@ -136,13 +156,28 @@ void ws_next_frame(struct conn *conn)
         strcpy(job->token, socket->token);
     }
     free(inbound);
-    if (jobs_submit(loop->jobs, job) != ERR_OK) {
-        job_free(loop->jobs, job);
-        ws_close(conn, CLOSE_INTERNAL); /* an id to answer by is not known */
-        return;
+    return job;
+}
+
+void ws_next_frames(struct conn *conn)
+{
+    struct loop *loop = conn->loop;
+    struct socket *socket = &conn->socket;
+    while (conn->state != WS_CLOSING && socket->first_inbound != NULL &&
+           (socket->jobs == 0 || may_follow(conn, socket->first_inbound))) {
+        struct job *job = take_frame(conn);
+        enum lane lane = job->lane; /* not ours any more, once it is submitted */
+        size_t length = job->length;
+        if (jobs_submit(loop->jobs, job) != ERR_OK) {
+            job_free(loop->jobs, job);
+            ws_close(conn, CLOSE_INTERNAL); /* an id to answer by is not known */
+            return;
+        }
+        socket->jobs++;
+        socket->lane = lane;
+        socket->job_bytes += length;
     }
-    socket->has_job = true;
-    if (!socket->is_leaving) {
+    if (conn->state != WS_CLOSING && !socket->is_leaving) {
         pause_reading(conn, socket->inbound_bytes > INBOUND_MAX);
     }
 }
@@ -155,7 +190,10 @@ static void message_is_whole(struct conn *conn)
         return;
     }
     struct inbound *inbound = memory_resize(NULL, sizeof *inbound);
-    *inbound = (struct inbound){.text = socket->message, .length = socket->message_length};
+    *inbound =
+        (struct inbound){.lane = dispatch_guess_lane(socket->message, socket->message_length),
+                         .text = socket->message,
+                         .length = socket->message_length};
     socket->message = NULL;
     socket->message_length = 0;
     socket->message_size = 0;
@@ -167,7 +205,7 @@ static void message_is_whole(struct conn *conn)
     socket->last_inbound = inbound;
     socket->inbound_bytes += inbound->length;
     pause_reading(conn, socket->inbound_bytes > INBOUND_MAX || socket->is_leaving);
-    ws_next_frame(conn);
+    ws_next_frames(conn);
 }
 
 void ws_received(struct conn *conn, const char *bytes, size_t length, bool is_binary, bool is_last)
@@ -319,8 +357,8 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
         return;
     }
     size_t most = (size_t)conn->loop->settings->socket_queue_max;
-    /* A socket's calls are worked on one at a time, so that at most one answer that is larger than
-     * the room itself waits, in front of what else may. */
+    /* What reads is alone with a worker, and what writes has small answers: at most one answer that is
+     * larger than the room itself waits, in front of what else may. */
     size_t together = waiting + frame_length(frame);
     if (kind == WS_ANSWER && waiting <= most && together > most + socket->asked_bytes) {
         socket->asked_bytes = together;

@@ -30,8 +30,8 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind);
 /* The socket has caught up: lets out what was held, but for what was taken back meanwhile. */
 void ws_release_held(struct conn *conn);
 
-/* Gives the next received frame to a worker, if there is one and none is there already. */
-void ws_next_frame(struct conn *conn);
+/* Gives received frames that wait to workers: as many as may be there at a time. */
+void ws_next_frames(struct conn *conn);
 
 /* Leaves the account's session, sends what waits, then closes with `code`. Nothing more is read
  * or told. */

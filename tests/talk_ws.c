@@ -33,6 +33,8 @@ struct ws {
     json_t *answers;     /* key of a call -> its answer */
     json_t *names;       /* key of a call -> what was called */
     int last_id;
+    json_int_t last_answered; /* id of the call whose answer came last */
+    bool has_overtaken;       /* an answer came before that of an earlier call */
 };
 
 static struct ws *find_socket(struct story *story, const char *name)
@@ -167,6 +169,8 @@ static void take_message(struct story *story, struct ws *ws)
         story_reached(story, "POST", name);
     }
     json_object_set(ws->answers, key, frame);
+    ws->has_overtaken = ws->has_overtaken || json_integer_value(id) < ws->last_answered;
+    ws->last_answered = json_integer_value(id);
 }
 
 static void take_close(struct story *story, struct ws *ws, const char *payload, size_t length)
@@ -521,6 +525,14 @@ static void expect_gone(struct story *story, struct ws *ws)
     }
 }
 
+/* Once all calls have been answered. */
+static void expect_ordered(struct story *story, const struct ws *ws)
+{
+    if (json_array_size(ws->pending) > 0 || ws->has_overtaken) {
+        story_fail(story, "ws %s: the answers did not come in the order of the calls", ws->name);
+    }
+}
+
 /* A close frame may not get through to a socket that does not read; its end does. */
 static void expect_ended(struct story *story, struct ws *ws, int code)
 {
@@ -547,6 +559,8 @@ static void say_expect(struct story *story, struct ws *ws, const char *at)
         expect_ended(story, ws, atoi(at));
     } else if (take_if(&at, "gone")) {
         expect_gone(story, ws);
+    } else if (take_if(&at, "ordered")) {
+        expect_ordered(story, ws);
     } else if (take_if(&at, "none")) {
         expect_none(story, ws, at);
     } else if (take_if(&at, "next")) {

@@ -198,6 +198,27 @@ static void a_call_in_the_wrong_lane_is_handed_over(void **state)
     assert_int_equal(dispatch_guess_lane("", 0), LANE_READ);
 }
 
+/* What is taken for a writer is not waited for by the writers behind it. */
+static void only_what_must_write_is_taken_for_a_writer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum lane lane;
+    } frames[] = {
+        {"{\"call\":\"/api/chat/read\",\"data\":{}}", LANE_WRITE},
+        {"{\"data\":{\"text\":\"the \\\"call\\\"\"},\"call\":\"/api/chat/read\"}", LANE_WRITE},
+        {"{\"data\":{\"call\":\"/api/chat/read\"},\"call\":\"/api/chat/detail\"}", LANE_READ},
+        {"{\"call\":\"/api/chat/read\",\"data\":{\"call\":1}}", LANE_READ},
+        {"{\"id\":\"call\",\"call\":\"/api/chat/read\"}", LANE_READ},
+        {"{\"call\":\"/api/chat/detail\",\"data\":{}}", LANE_READ},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(frames); i++) {
+        assert_int_equal(dispatch_guess_lane(frames[i].text, strlen(frames[i].text)),
+                         frames[i].lane);
+    }
+}
+
 static void a_call_without_id_gets_no_answer(void **state)
 {
     (void)state;
@@ -342,6 +363,7 @@ int main(void)
         TEST(connect_comes_first),
         TEST(a_token_that_ran_out_closes_with_4002),
         TEST(a_call_in_the_wrong_lane_is_handed_over),
+        TEST(only_what_must_write_is_taken_for_a_writer),
         TEST(a_call_without_id_gets_no_answer),
         TEST(resuming_brings_what_was_missed_and_no_more),
         TEST(a_retracted_message_is_replayed_without_its_content),
