@@ -17,6 +17,7 @@
 struct frame {
     atomic_int references;
     uint32_t header_length;
+    struct frame_place place;
     size_t length;
 };
 
@@ -37,14 +38,27 @@ static uint32_t write_header(unsigned char *text, size_t length)
 
 struct frame *frame_take(struct strbuf *buffer)
 {
+    static const struct frame_place nowhere = {.kind = PLACE_NONE};
+    return frame_take_placed(buffer, &nowhere);
+}
+
+struct frame *frame_take_placed(struct strbuf *buffer, const struct frame_place *place)
+{
+    strbuf_add_literal(buffer, ""); /* where nothing was written there is no memory yet */
     assert(buffer->room == FRAME_ROOM && buffer->memory != NULL);
     size_t length = buffer->length;
     void *memory = strbuf_take(buffer);
     struct frame *frame = memory;
     atomic_init(&frame->references, 1);
+    frame->place = *place;
     frame->length = length;
     frame->header_length = write_header((unsigned char *)memory + FRAME_ROOM, length);
     return frame;
+}
+
+void frame_stamp_again(struct frame *frame, int64_t rev)
+{
+    frame->place.rev = rev;
 }
 
 struct frame *frame_keep(struct frame *frame)
@@ -61,6 +75,11 @@ void frame_drop(struct frame *frame)
         atomic_fetch_sub_explicit(&frame->references, 1, memory_order_acq_rel) == 1) {
         free(frame);
     }
+}
+
+const struct frame_place *frame_place(const struct frame *frame)
+{
+    return &frame->place;
 }
 
 const char *frame_text(const struct frame *frame)
