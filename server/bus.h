@@ -14,11 +14,18 @@ struct bus;
 struct lws_context;
 struct lws_vhost;
 
+/* What another node has told. `text` is a whole frame's, valid during the call; only that of a
+ * PLACE_VOID is empty. */
+struct bus_event {
+    int64_t rev;
+    struct frame_place place;
+    const char *text;
+    size_t length;
+};
+
 struct bus_hooks {
     void *data;
-    /* An event of another node for an account. `text` is a whole frame, valid during the call. */
-    void (*on_event)(void *data, struct account account, int64_t rev, const char *text,
-                     size_t length);
+    void (*on_event)(void *data, struct account account, const struct bus_event *event);
     /* From now on every event of the account published anywhere arrives (until the next
      * on_down). Called once for each bus_subscribe, later or at once; again after a reconnect. */
     void (*on_subscribed)(void *data, struct account account);

@@ -178,7 +178,61 @@ bool bus_channel_parse(const char *prefix, const char *name, size_t length, stru
     return oid_parse(name + start_length + 2, OID_TEXT_BYTES - 1, &out->id);
 }
 
-bool bus_payload_parse(const char *payload, size_t length, struct bus_payload *out)
+/* By kind of place; that of none is never used. */
+static const char place_letters[PLACE_KINDS + 1] = {
+    [PLACE_NONE] = '-', [PLACE_CREATED] = 'c', [PLACE_RETRACTED] = 'r',
+    [PLACE_VOID] = 'v', [PLACE_READ] = 'd',    '\0'};
+
+size_t bus_payload_header(const char *node, int64_t rev, const struct frame_place *place,
+                          char header[BUS_HEADER_BYTES])
+{
+    int length;
+    if (place->kind == PLACE_NONE) {
+        length = snprintf(header, BUS_HEADER_BYTES, "%s %lld\n", node, (long long)rev);
+    } else {
+        char chat[OID_TEXT_BYTES];
+        oid_format(place->chat_id, chat);
+        length = snprintf(header, BUS_HEADER_BYTES, "%s %lld %c %s %lld\n", node, (long long)rev,
+                          place_letters[place->kind], chat, (long long)place->seq);
+    }
+    assert(length > 0 && length < BUS_HEADER_BYTES);
+    return (size_t)length;
+}
+
+/* Reads digits from *at on, and moves it behind them. */
+static bool parse_number(const char *text, size_t length, size_t *at, int64_t *out)
+{
+    size_t start = *at;
+    int64_t number = 0;
+    for (; *at < length && text[*at] >= '0' && text[*at] <= '9'; (*at)++) {
+        int value = text[*at] - '0';
+        if (number > (INT64_MAX - value) / 10) {
+            return false;
+        }
+        number = number * 10 + value;
+    }
+    *out = number;
+    return *at > start;
+}
+
+/* " c 5b1cf1c7d2f4a80001a2b3c5 12" */
+static bool parse_place(const char *text, size_t length, size_t *at, struct frame_place *out)
+{
+    const size_t id = *at + 3, seq = id + OID_TEXT_BYTES;
+    if (seq >= length || text[*at] != ' ' || text[*at + 2] != ' ' || text[seq - 1] != ' ') {
+        return false;
+    }
+    char kind = text[*at + 1];
+    const char *letter = kind != '\0' ? strchr(place_letters + PLACE_CREATED, kind) : NULL;
+    if (letter == NULL || !oid_parse(text + id, OID_TEXT_BYTES - 1, &out->chat_id)) {
+        return false;
+    }
+    out->kind = (enum place_kind)(letter - place_letters);
+    *at = seq;
+    return parse_number(text, length, at, &out->seq) && out->seq > 0 && out->seq <= SEQ_MAX;
+}
+
+static bool parse_node(const char *payload, size_t length, char node[BUS_NODE_TEXT_BYTES])
 {
     if (length < NODE_DIGITS + 1 || payload[NODE_DIGITS] != ' ') {
         return false;
@@ -189,24 +243,32 @@ bool bus_payload_parse(const char *payload, size_t length, struct bus_payload *o
             return false;
         }
     }
-    memcpy(out->node, payload, NODE_DIGITS);
-    out->node[NODE_DIGITS] = '\0';
-    out->rev = 0;
+    memcpy(node, payload, NODE_DIGITS);
+    node[NODE_DIGITS] = '\0';
+    return true;
+}
+
+bool bus_payload_parse(const char *payload, size_t length, struct bus_payload *out)
+{
+    struct bus_event *event = &out->event;
+    *event = (struct bus_event){.place = {.kind = PLACE_NONE}};
     size_t at = NODE_DIGITS + 1;
-    size_t digits = 0;
-    for (; at < length && payload[at] >= '0' && payload[at] <= '9'; at++, digits++) {
-        int value = payload[at] - '0';
-        if (out->rev > (INT64_MAX - value) / 10) {
-            return false;
-        }
-        out->rev = out->rev * 10 + value;
-    }
-    if (digits == 0 || at + 1 >= length || payload[at] != '\n') {
+    if (!parse_node(payload, length, out->node) ||
+        !parse_number(payload, length, &at, &event->rev)) {
         return false;
     }
-    out->text = payload + at + 1;
-    out->length = length - at - 1;
-    return true;
+    if (at < length && payload[at] == ' ') {
+        if (!parse_place(payload, length, &at, &event->place)) {
+            return false;
+        }
+        event->place.rev = event->rev;
+    }
+    if (at >= length || payload[at] != '\n') {
+        return false;
+    }
+    event->text = payload + at + 1;
+    event->length = length - at - 1;
+    return (event->length == 0) == (event->place.kind == PLACE_VOID);
 }
 
 void bus_add_bulk(struct strbuf *command, const char *text, size_t length)

@@ -3,15 +3,21 @@
  *
  *     channel   [PREFIX:]consultd:u:5b1cf1c7d2f4a80001a2b3c4      (u user, d doctor)
  *     payload   0123456789abcdef 1528620291958000\n{"event":...}  (sender's node, rev, the frame)
- */
+ *               0123456789abcdef 1528620291958000 c 5b1cf1c7d2f4a80001a2b3c5 12\n{"event":...}
+ *                   (and the frame's place: its kind, the chat, the seq)
+ *
+ * A node of a version before places passes over a payload that has one, as one that the bus has lost,
+ * and finds what was in it by its next round; what such a node sends has none. */
 #ifndef CONSULTD_SERVER_BUS_CHANNELS_H
 #define CONSULTD_SERVER_BUS_CHANNELS_H
 
 #include "protocol/strbuf.h"
 #include "server/account.h"
+#include "server/bus.h"
 
 #define BUS_NODE_TEXT_BYTES 17 /* 16 hex digits and the NUL */
 #define BUS_CHANNEL_BYTES 128
+#define BUS_HEADER_BYTES 96
 
 struct bus_channel {
     struct account account;
@@ -45,11 +51,12 @@ bool bus_channel_parse(const char *prefix, const char *name, size_t length, stru
 /* A payload taken apart; the texts lie in the payload. */
 struct bus_payload {
     char node[BUS_NODE_TEXT_BYTES];
-    int64_t rev;
-    const char *text;
-    size_t length;
+    struct bus_event event;
 };
 
+/* Writes what stands before a frame in its payload, and returns its length. */
+size_t bus_payload_header(const char *node, int64_t rev, const struct frame_place *place,
+                          char header[BUS_HEADER_BYTES]);
 /* False: malformed. */
 bool bus_payload_parse(const char *payload, size_t length, struct bus_payload *out);
 

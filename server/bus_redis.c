@@ -208,8 +208,8 @@ static void on_message(struct bus_redis *bus, const redisReply *name, const redi
     if (channel == NULL || !channel->is_held || channel->asked > 0) {
         return; /* left already, or not confirmed yet */
     }
-    struct bus_payload event;
-    if (!bus_payload_parse(payload->str, payload->len, &event)) {
+    struct bus_payload heard;
+    if (!bus_payload_parse(payload->str, payload->len, &heard)) {
         if (!bus->is_stranger_logged) {
             log_warning("the bus carries what no node wrote; it is ignored", "channel=%s bytes=%zu",
                         name->str, (size_t)payload->len);
@@ -217,9 +217,8 @@ static void on_message(struct bus_redis *bus, const redisReply *name, const redi
         }
         return;
     }
-    if (strcmp(event.node, bus->node) != 0) {
-        bus->base.hooks.on_event(bus->base.hooks.data, account, event.rev, event.text,
-                                 event.length);
+    if (strcmp(heard.node, bus->node) != 0) {
+        bus->base.hooks.on_event(bus->base.hooks.data, account, &heard.event);
     }
 }
 
@@ -624,10 +623,9 @@ static void redis_publish(struct bus *base, struct account account, int64_t rev,
     if (!bus->publisher.is_ready) {
         return;
     }
-    char header[BUS_NODE_TEXT_BYTES + 24];
-    int header_length = snprintf(header, sizeof(header), "%s %lld\n", bus->node, (long long)rev);
-    assert(header_length > 0 && (size_t)header_length < sizeof(header));
-    size_t length = (size_t)header_length + frame_length(frame);
+    char header[BUS_HEADER_BYTES];
+    size_t header_length = bus_payload_header(bus->node, rev, frame_place(frame), header);
+    size_t length = header_length + frame_length(frame);
     if (bus_link_waiting(bus->publisher.link) + length > BUS_PENDING_MAX) {
         cut(bus, "too much waits for it");
         return;
@@ -635,7 +633,7 @@ static void redis_publish(struct bus *base, struct account account, int64_t rev,
     begin_command(bus, "PUBLISH", 2);
     add_channel(bus, account);
     strbuf_add_format(&bus->command, "$%zu\r\n", length);
-    strbuf_add(&bus->command, header, (size_t)header_length);
+    strbuf_add(&bus->command, header, header_length);
     strbuf_add(&bus->command, frame_text(frame), frame_length(frame));
     strbuf_add_literal(&bus->command, "\r\n");
     send_command(bus, &bus->publisher, on_answer);

@@ -144,6 +144,7 @@ void conn_free(struct conns *conns, struct conn *conn)
     inbound_free(&conn->socket);
     frame_queue_clear(&conn->socket.out);
     frame_queue_clear(&conn->socket.held);
+    in_order_clear(&conn->socket.order);
     conn->magic = 0;
     free(conn);
 }

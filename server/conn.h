@@ -6,6 +6,7 @@
 #define CONSULTD_SERVER_CONN_H
 
 #include "server/frame_queue.h"
+#include "server/in_order.h"
 #include "server/jobs.h"
 #include "server/sessions.h"
 
@@ -80,6 +81,7 @@ struct socket {
     struct job *resume; /* owned; waits for the subscription */
     struct frame_queue out;
     struct frame_queue held; /* until it is live */
+    struct in_order order;   /* off where nothing can overtake */
     size_t asked_bytes; /* of a replay or an answer that still wait, besides socket_queue_max */
     int close_code;     /* WS_CLOSING */
     int pings_unanswered;

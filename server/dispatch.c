@@ -404,6 +404,12 @@ static enum err run_repair(struct job *job)
     return ERR_OK;
 }
 
+static enum err run_missing(struct job *job)
+{
+    return replay_missing(&job->call, job->who.account, job->cursor_rev, job->asks, job->ask_count,
+                          &job->replay);
+}
+
 static enum err run_check(struct job *job)
 {
     struct call *call = &job->call;
@@ -504,6 +510,9 @@ enum err dispatch_run(struct job *job)
         break;
     case JOB_CHECK:
         err = run_check(job);
+        break;
+    case JOB_MISSING:
+        err = run_missing(job);
         break;
     case JOB_DUTY:
         return dispatch_duty(job);

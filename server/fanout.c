@@ -12,7 +12,10 @@
  *    at a time, so that a round of any size leaves the workers to others.
  *
  * Either look goes further back than need be, since clocks differ and a loss is noticed late; what
- * was told before is recognised by its text (told.c). A local bus loses nothing: no looks there. */
+ * was told before is recognised by its text (told.c). A local bus loses nothing: no looks there.
+ *
+ * Events of one chat may also overtake each other. Each socket has a gate against that (in_order.h,
+ * ws_tell), and whatever is told here goes through it. */
 #include "server/fanout.h"
 
 #include <stdlib.h>
@@ -33,7 +36,8 @@
 struct fanout {
     struct loop *loop;
     int64_t newest_rev;
-    bool is_alone; /* the bus is local: */
+    bool is_alone;     /* the bus is local: nothing is lost */
+    bool may_overtake; /* see the header */
     bool is_down;
     int64_t down_rev; /* when is_down: nothing was missed before */
     /* Accounts to be looked up: a ring. One that has gone meanwhile is passed over. */
@@ -67,6 +71,8 @@ struct fanout *fanout_new(struct loop *loop)
                         .newest_rev = clock_stamp(loop->clock), /* greater than all in the store */
                         .is_alone = strncmp(loop->settings->bus, local, sizeof local - 1) == 0,
                         .next_round_ms = clock_monotonic_ms() + round_ms(loop)};
+    fanout->may_overtake =
+        !store_is_ordered(loop->store) && (!fanout->is_alone || loop->settings->writers > 1);
     fanout->is_down = !fanout->is_alone; /* until it is heard of */
     fanout->down_rev = rev_now(fanout) - SKEW_REV;
     return fanout;
@@ -96,6 +102,17 @@ bool fanout_is_alone(const struct fanout *fanout)
     return fanout->is_alone;
 }
 
+bool fanout_may_overtake(const struct fanout *fanout)
+{
+    return fanout->may_overtake;
+}
+
+/* Whether what was told is to be known again. */
+static bool remembers(const struct fanout *fanout)
+{
+    return !fanout->is_alone || fanout->may_overtake;
+}
+
 static void note_all(struct session *session, const struct emission *first)
 {
     for (const struct emission *at = first; at != NULL; at = at->next) {
@@ -111,7 +128,7 @@ void fanout_resumed(struct fanout *fanout, struct session *session, const struct
     for (const struct emission *at = job->replay; at != NULL; at = at->next) {
         told_note_retraction(&session->told, at->frame, clock_monotonic_ms());
     }
-    if (!fanout->is_alone && session->count == 1) {
+    if (remembers(fanout) && session->count == 1) {
         note_all(session, job->replay);
         note_all(session, job->known);
     }
@@ -128,17 +145,21 @@ static bool is_same(struct conn_handle a, struct conn_handle b)
 static void tell(struct fanout *fanout, struct session *session, struct frame *frame, int64_t rev,
                  struct conn_handle except)
 {
-    if (rev != 0 && !fanout->is_alone) {
-        if (told_is_taken_back(&session->told, frame)) {
-            return; /* another node stored it before, and says so late */
+    bool is_void = frame_place(frame)->kind == PLACE_VOID;
+    if (rev != 0 && !is_void && remembers(fanout)) {
+        /* What is taken back another node has stored before, and says so late. */
+        is_void = told_is_taken_back(&session->told, frame);
+        if (!is_void) {
+            told_note(&session->told, frame, clock_monotonic_ms());
         }
-        told_note(&session->told, frame, clock_monotonic_ms());
     }
     struct session_member *member = session->oldest;
     while (member != NULL) {
         struct session_member *newer = member->newer;
         struct conn *conn = conn_of_member(member);
-        if (!is_same(conn->handle, except)) {
+        if (is_void || is_same(conn->handle, except)) {
+            ws_pass_over(conn, frame);
+        } else {
             ws_tell(conn, frame, rev == 0 ? WS_EPHEMERAL : WS_DURABLE);
         }
         member = newer;
@@ -257,6 +278,17 @@ static void release(struct conn *conn)
 {
     if (conn->state == WS_LIVE) {
         ws_release_held(conn);
+    }
+}
+
+void fanout_tell_found(struct fanout *fanout, struct account account,
+                       const struct emission *emission)
+{
+    ASSERT_LOOP(fanout->loop);
+    struct session *session = sessions_find(fanout->loop->sessions, account);
+    if (session != NULL && !told_has(&session->told, emission->frame)) {
+        fanout->loop->made_good++;
+        tell(fanout, session, emission->frame, emission->rev, nobody);
     }
 }
 
@@ -430,8 +462,7 @@ void fanout_tick(struct fanout *fanout)
 
 /* ---- The bus calls ------------------------------------------------------------------------- */
 
-static void on_event(void *data, struct account account, int64_t rev, const char *text,
-                     size_t length)
+static void on_event(void *data, struct account account, const struct bus_event *event)
 {
     struct fanout *fanout = data;
     struct session *session = sessions_find(fanout->loop->sessions, account);
@@ -440,9 +471,9 @@ static void on_event(void *data, struct account account, int64_t rev, const char
     }
     struct strbuf buffer;
     strbuf_init(&buffer, FRAME_ROOM);
-    strbuf_add(&buffer, text, length);
-    struct frame *frame = frame_take(&buffer);
-    tell(fanout, session, frame, rev, nobody);
+    strbuf_add(&buffer, event->text, event->length);
+    struct frame *frame = frame_take_placed(&buffer, &event->place);
+    tell(fanout, session, frame, event->rev, nobody);
     frame_drop(frame);
 }
 

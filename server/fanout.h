@@ -26,6 +26,10 @@ int64_t fanout_newest_rev(const struct fanout *fanout);
 /* Whether the bus is within the process, and so loses nothing. */
 bool fanout_is_alone(const struct fanout *fanout);
 
+/* Whether events of one chat may overtake each other on their way here: there are several nodes, or
+ * several writers, on a store that lets them write. */
+bool fanout_may_overtake(const struct fanout *fanout);
+
 /* A session is new: what was missed from now on is found. */
 void fanout_session_began(struct fanout *fanout, struct session *session);
 
@@ -36,6 +40,10 @@ void fanout_resumed(struct fanout *fanout, struct session *session, const struct
 /* A worker has handed back a JOB_REPAIR, a JOB_CHECK. */
 void fanout_repaired(struct fanout *fanout, struct job *job);
 void fanout_checked(struct fanout *fanout, struct job *job);
+
+/* Tells an event that was found in the store to all sockets of the account, unless they were told. */
+void fanout_tell_found(struct fanout *fanout, struct account account,
+                       const struct emission *emission);
 
 /* Once a second. */
 void fanout_tick(struct fanout *fanout);

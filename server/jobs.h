@@ -26,12 +26,13 @@ struct conn_handle {
 };
 
 enum job_kind {
-    JOB_REST,   /* a request body for `route` */
-    JOB_FRAME,  /* a text frame of a socket */
-    JOB_RESUME, /* replay for a socket that is signed in and subscribed */
-    JOB_REPAIR, /* the same for an account whose bus lost time: items since `cursor_rev` */
-    JOB_CHECK,  /* which of the accounts `asked` have anything new since `cursor_rev` */
-    JOB_DUTY    /* the server's own work: see enum duty */
+    JOB_REST,    /* a request body for `route` */
+    JOB_FRAME,   /* a text frame of a socket */
+    JOB_RESUME,  /* replay for a socket that is signed in and subscribed */
+    JOB_REPAIR,  /* the same for an account whose bus lost time: items since `cursor_rev` */
+    JOB_CHECK,   /* which of the accounts `asked` have anything new since `cursor_rev` */
+    JOB_MISSING, /* of the chats `asks`: what a socket that is live was not told */
+    JOB_DUTY     /* the server's own work: see enum duty */
 };
 
 enum duty {
@@ -60,13 +61,15 @@ struct job {
     const struct route *route; /* JOB_REST */
     char *body;                /* owned; `length` bytes, may be NULL */
     size_t length;
-    char *token;                /* owned; of the Authorization header, or NULL */
-    char *headers;              /* owned; JOB_REST: see struct raw_request; NULL none */
-    struct caller who;          /* of a socket that is signed in */
-    const char *cursor;         /* JOB_RESUME: arena; NULL none */
-    const char *id_json;        /* JOB_RESUME: arena; the connect call's id, NULL none */
-    int64_t cursor_rev;         /* JOB_REPAIR, JOB_CHECK */
-    struct oid_list asked;      /* JOB_CHECK: arena; accounts, all of the role of `who` */
+    char *token;               /* owned; of the Authorization header, or NULL */
+    char *headers;             /* owned; JOB_REST: see struct raw_request; NULL none */
+    struct caller who;         /* of a socket that is signed in */
+    const char *cursor;        /* JOB_RESUME: arena; NULL none */
+    const char *id_json;       /* JOB_RESUME: arena; the connect call's id, NULL none */
+    int64_t cursor_rev;        /* JOB_REPAIR, JOB_CHECK, JOB_MISSING */
+    struct oid_list asked;     /* JOB_CHECK: arena; accounts, all of the role of `who` */
+    struct in_order_ask *asks; /* JOB_MISSING: arena; in_order.h */
+    size_t ask_count;
     int64_t fanned_out_rev;     /* JOB_RESUME: the newest stamp the loop had fanned out */
     struct online_work *online; /* DUTY_PRESENCE: arena; api/online.h */
     bool wants_known;           /* JOB_RESUME: fill `known`, the bus may lose events */
@@ -83,13 +86,14 @@ struct job {
     struct frame *answer; /* NULL: none is due */
     enum verdict verdict;
     int close_code;
-    struct emission *replay; /* JOB_RESUME, JOB_REPAIR: frames for this socket or account */
+    struct emission *replay; /* JOB_RESUME, JOB_REPAIR, JOB_MISSING: for this socket or account */
     struct emission *known;  /* JOB_RESUME: what a client that reloads its lists will find */
     const bool *has_news;    /* JOB_CHECK: arena; one for each of `asked` */
 };
 
 struct jobs;
-struct online_work; /* api/online.h */
+struct in_order_ask; /* in_order.h */
+struct online_work;  /* api/online.h */
 struct worker;
 
 /* What the pool needs to know of the program. */

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "server/api/replay.h"
 #include "server/fanout.h"
 #include "server/log.h"
 #include "server/loop_parts.h"
@@ -99,7 +100,7 @@ void live_go_on(struct conn *conn)
     }
     conn->socket.resume = NULL;
     job->fanned_out_rev = fanout_newest_rev(loop->fanout);
-    job->wants_known = !fanout_is_alone(loop->fanout);
+    job->wants_known = !fanout_is_alone(loop->fanout) || fanout_may_overtake(loop->fanout);
     if (jobs_submit(loop->jobs, job) != ERR_OK) {
         job_free(loop->jobs, job);
         ws_close(conn, CLOSE_INTERNAL);
@@ -113,6 +114,22 @@ static bool is_not_told(const void *told, const struct frame *frame)
     return !told_has(told, frame);
 }
 
+/* What was stored when the replay was read the client knows, by that or by its lists. */
+static void begin_order(struct conn *conn, const struct job *job)
+{
+    struct loop *loop = conn->loop;
+    struct in_order *order = &conn->socket.order;
+    if (!fanout_may_overtake(loop->fanout)) {
+        return;
+    }
+    in_order_begin(order, replay_start(loop->store, job->call.now.ms * 1000));
+    for (const struct emission *at = job->known; at != NULL; at = at->next) {
+        if (frame_place(at->frame)->kind != PLACE_NONE) {
+            in_order_know(order, frame_place(at->frame), false);
+        }
+    }
+}
+
 static void resumed(struct conn *conn, struct job *job)
 {
     if (job->err != ERR_OK) {
@@ -120,6 +137,7 @@ static void resumed(struct conn *conn, struct job *job)
         return;
     }
     conn_move(conn, WS_LIVE);
+    begin_order(conn, job);
     fanout_resumed(conn->loop->fanout, conn->socket.member.session, job);
     /* A replay, which resume_items bounds, does not make a socket too slow: a client that missed
      * more than socket_queue_max would be closed at every resume and never catch up. */
@@ -129,7 +147,7 @@ static void resumed(struct conn *conn, struct job *job)
     struct told told = {.count = 0};
     for (struct emission *at = job->replay; at != NULL; at = at->next) {
         told_note(&told, at->frame, 0);
-        ws_tell(conn, at->frame, WS_DURABLE);
+        ws_tell(conn, at->frame, WS_REPLAYED);
     }
     /* What was both read and held would come again, behind newer ones. */
     if (conn->state == WS_LIVE) {

@@ -21,6 +21,7 @@
 #include "server/asyncapi.h"
 #include "server/bus_redis.h"
 #include "server/fanout.h"
+#include "server/gaps.h"
 #include "server/health.h"
 #include "server/http.h"
 #include "server/listen.h"
@@ -102,6 +103,11 @@ static void finish(struct loop *loop, struct job *job)
         break;
     case JOB_CHECK:
         fanout_checked(loop->fanout, job);
+        break;
+    case JOB_MISSING:
+        if (conn != NULL) {
+            gaps_answered(conn, job);
+        }
         break;
     case JOB_DUTY:
         finish_duty(loop, conn, job);
@@ -322,6 +328,7 @@ static void on_tick(lws_sorted_usec_list_t *timer)
     check_timers(loop, now_ms);
     live_check_tokens(loop);
     fanout_tick(loop->fanout);
+    gaps_tick(loop->gaps);
     presence_tick(loop->presence);
     sweep_if_due(loop, now_ms);
     stopping_go_on(loop);
@@ -444,6 +451,7 @@ static void make_parts(struct loop *loop, const struct loop_settings *given)
     add_document(loop->page, "/openapi.json", openapi_write);
     add_document(loop->page, "/asyncapi.json", asyncapi_write);
     loop->fanout = fanout_new(loop);
+    loop->gaps = gaps_new(loop);
     loop->presence = presence_new(loop);
 }
 
@@ -589,6 +597,7 @@ void loop_free(struct loop *loop)
     }
     presence_free(loop->presence);
     fanout_free(loop->fanout);
+    gaps_free(loop->gaps);
     page_free(loop->page);
     origins_free(loop->origins);
     sessions_free(loop->sessions);

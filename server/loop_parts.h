@@ -17,6 +17,7 @@
 #include "server/sessions.h"
 
 struct fanout;
+struct gaps;
 struct origins;
 struct page;
 struct presence_watch;
@@ -42,6 +43,7 @@ struct loop {
     struct conns *conns;
     struct sessions *sessions;
     struct fanout *fanout;
+    struct gaps *gaps;
     struct attendance *attendance;
     struct presence_watch *presence;
     struct page *page;

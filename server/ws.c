@@ -35,6 +35,7 @@
 
 #include "protocol/memory.h"
 #include "server/fanout.h"
+#include "server/gaps.h"
 #include "server/live.h"
 #include "server/log.h"
 #include "server/loop_parts.h"
@@ -86,6 +87,7 @@ void ws_close(struct conn *conn, int code)
     conn_move(conn, WS_CLOSING);
     conn->socket.close_code = code;
     frame_queue_clear(&conn->socket.held);
+    in_order_clear(&conn->socket.order);
     conn_arm(conn->loop->conns, conn, TIMER_LINGER);
     lws_rx_flow_control(conn->wsi, 1); /* to hear the answer to our close frame */
     await_writable(conn);
@@ -345,6 +347,52 @@ static void flush_soon(struct conn *conn)
     }
 }
 
+void ws_order_moved(struct conn *conn, enum in_order_result result)
+{
+    if (result == IN_ORDER_TOO_LATE) {
+        log_info("a message came too late to be told in order; the socket resumes", "slot=%u",
+                 conn->handle.slot);
+        ws_close(conn, CLOSE_INTERNAL);
+        return;
+    }
+    if (conn->socket.out.count > 0) {
+        flush_soon(conn);
+    }
+    gaps_ask(conn);
+}
+
+static void tell_in_order(struct conn *conn, const struct frame_place *place, struct frame *frame)
+{
+    struct socket *socket = &conn->socket;
+    ws_order_moved(conn,
+                   in_order_put(&socket->order, place, frame, clock_monotonic_ms(), &socket->out));
+}
+
+void ws_pass_over(struct conn *conn, struct frame *frame)
+{
+    const struct frame_place *place = frame_place(frame);
+    if (conn->socket.order.is_on && place->kind != PLACE_NONE && place->kind != PLACE_READ) {
+        tell_in_order(conn, place, NULL);
+    }
+}
+
+/* To a socket that is live. */
+static void tell_now(struct conn *conn, struct frame *frame, enum ws_kind kind)
+{
+    struct socket *socket = &conn->socket;
+    const struct frame_place *place = frame_place(frame);
+    bool has_place = socket->order.is_on && place->kind != PLACE_NONE && kind != WS_ANSWER;
+    if (has_place && kind != WS_REPLAYED) {
+        tell_in_order(conn, place, frame);
+        return;
+    }
+    if (has_place) {
+        in_order_know(&socket->order, place, true);
+    }
+    frame_queue_push(&socket->out, frame);
+    flush_soon(conn);
+}
+
 void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
 {
     struct socket *socket = &conn->socket;
@@ -352,7 +400,7 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
     if (conn->state == WS_CLOSING) {
         return;
     }
-    size_t waiting = socket->out.bytes + socket->held.bytes;
+    size_t waiting = socket->out.bytes + socket->held.bytes + socket->order.bytes;
     if (kind == WS_EPHEMERAL && waiting > EPHEMERAL_MAX) {
         return;
     }
@@ -372,8 +420,7 @@ void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind)
         frame_queue_push(&socket->held, frame);
         return;
     }
-    frame_queue_push(&socket->out, frame);
-    flush_soon(conn);
+    tell_now(conn, frame, kind);
 }
 
 static bool is_not_taken_back(const void *told, const struct frame *frame)
@@ -381,8 +428,29 @@ static bool is_not_taken_back(const void *told, const struct frame *frame)
     return !told_is_taken_back(told, frame);
 }
 
+/* Lets out what was held, one after the other, through the gate. */
+static void release_in_order(struct conn *conn)
+{
+    struct frame_queue held = conn->socket.held;
+    conn->socket.held = (struct frame_queue){.bytes = 0};
+    while (held.count > 0 && conn->state != WS_CLOSING) {
+        struct frame *frame = frame_queue_at(&held, 0);
+        if (told_is_taken_back(&conn->socket.member.session->told, frame)) {
+            ws_pass_over(conn, frame);
+        } else {
+            tell_now(conn, frame, WS_DURABLE);
+        }
+        frame_queue_pop(&held);
+    }
+    frame_queue_clear(&held);
+}
+
 void ws_release_held(struct conn *conn)
 {
+    if (conn->socket.order.is_on) {
+        release_in_order(conn);
+        return;
+    }
     const struct told *told = &conn->socket.member.session->told;
     frame_queue_keep_only(&conn->socket.held, is_not_taken_back, told);
     frame_queue_append(&conn->socket.out, &conn->socket.held);

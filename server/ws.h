@@ -21,11 +21,19 @@ void ws_ponged(struct conn *conn);
 int ws_writable(struct conn *conn);
 
 /* What is told to a socket, by how it is dropped when too much waits. */
-enum ws_kind { WS_ANSWER, WS_DURABLE, WS_EPHEMERAL };
+enum ws_kind { WS_ANSWER, WS_REPLAYED, WS_DURABLE, WS_EPHEMERAL };
 
-/* Queues a frame (a reference is kept), or holds it while the socket catches up; answers are
- * never held. Too much waiting closes the socket with 4101. */
+/* Queues a frame (a reference is kept), or holds it while the socket catches up, or while a message
+ * before it in its chat is missing; answers and the replay are never held. Too much waiting closes
+ * the socket with 4101, a message that comes too late for its order with 4105. */
 void ws_tell(struct conn *conn, struct frame *frame, enum ws_kind kind);
+
+/* An event that this socket is not told: nothing needs to wait for it. */
+void ws_pass_over(struct conn *conn, struct frame *frame);
+
+/* After in_order_answer or in_order_give_up on the socket's `order`: sends what may go, asks for what
+ * is missing, or closes. */
+void ws_order_moved(struct conn *conn, enum in_order_result result);
 
 /* The socket has caught up: lets out what was held, but for what was taken back meanwhile. */
 void ws_release_held(struct conn *conn);

@@ -50,12 +50,19 @@ struct message message_view(const struct message *message, enum side side)
     return view;
 }
 
-static struct frame *event_frame(enum event event, const char *cursor, const void *record)
+static struct frame *placed_frame(enum event event, const char *cursor, const void *record,
+                                  const struct frame_place *place)
 {
     struct strbuf buffer;
     strbuf_init(&buffer, FRAME_ROOM);
     envelope_event(&buffer, event, cursor, record);
-    return frame_take(&buffer);
+    return frame_take_placed(&buffer, place);
+}
+
+static struct frame *event_frame(enum event event, const char *cursor, const void *record)
+{
+    struct frame_place nowhere = {.kind = PLACE_NONE};
+    return placed_frame(event, cursor, record, &nowhere);
 }
 
 struct frame *message_frame(const char *store_id, const struct message *message, enum side side)
@@ -63,8 +70,12 @@ struct frame *message_frame(const char *store_id, const struct message *message,
     char cursor[CURSOR_TEXT_BYTES];
     cursor_format(store_id, message->rev, cursor);
     struct message view = message_view(message, side);
-    return event_frame(message->is_retract ? EVENT_MESSAGE_RETRACTED : EVENT_MESSAGE_CREATED,
-                       cursor, &view);
+    struct frame_place place = {.kind = message->is_retract ? PLACE_RETRACTED : PLACE_CREATED,
+                                .chat_id = message->chat_id,
+                                .seq = message->seq,
+                                .rev = message->rev};
+    return placed_frame(message->is_retract ? EVENT_MESSAGE_RETRACTED : EVENT_MESSAGE_CREATED,
+                        cursor, &view, &place);
 }
 
 void consultation_view(const struct settings *settings, struct consultation *consultation)
@@ -110,6 +121,20 @@ void emit_message(struct call *call, const struct chat *chat, const struct messa
     frame_drop(shared);
 }
 
+void emit_void(struct call *call, const struct chat *chat, int64_t seq)
+{
+    struct frame_place place = {
+        .kind = PLACE_VOID, .chat_id = chat->id, .seq = seq, .rev = call_stamp(call)};
+    for (enum side side = SIDE_USER; side <= SIDE_DOCTOR; side++) {
+        struct account account = chat_account(chat, side);
+        if (account.role != ROLE_NONE) {
+            struct strbuf nothing;
+            strbuf_init(&nothing, FRAME_ROOM);
+            call_emit(call, account, frame_take_placed(&nothing, &place), place.rev, false);
+        }
+    }
+}
+
 void emit_consultation(struct call *call, const struct consultation *consultation)
 {
     struct frame *frame = consultation_frame(call->settings, call->store_id, consultation);
@@ -136,13 +161,16 @@ void emit_read(struct call *call, const struct chat *chat, enum side reader,
                const struct read_receipt *receipt)
 {
     struct account own = chat_account(chat, reader);
-    call_emit(call, own, event_frame(EVENT_CHAT_READ, NULL, receipt), 0, true);
+    struct frame_place place = {.kind = receipt->seq > 0 ? PLACE_READ : PLACE_NONE,
+                                .chat_id = receipt->chat_id,
+                                .seq = receipt->seq};
+    call_emit(call, own, placed_frame(EVENT_CHAT_READ, NULL, receipt, &place), 0, true);
     enum side other = reader == SIDE_USER ? SIDE_DOCTOR : SIDE_USER;
     struct account peer = chat_account(chat, other);
     if (peer.role != ROLE_NONE) {
         struct read_receipt told = *receipt;
         told.unread = NUMBER_ABSENT;
-        call_emit(call, peer, event_frame(EVENT_CHAT_READ, NULL, &told), 0, false);
+        call_emit(call, peer, placed_frame(EVENT_CHAT_READ, NULL, &told, &place), 0, false);
     }
 }
 

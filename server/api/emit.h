@@ -33,6 +33,9 @@ struct frame *chat_frame(struct arena *arena, const struct chat *chat, enum side
 void emit_message(struct call *call, const struct chat *chat, const struct message *message,
                   bool is_answered);
 
+/* To both sides, as no event: there will never be a message of this seq; nobody needs to wait. */
+void emit_void(struct call *call, const struct chat *chat, int64_t seq);
+
 /* consultation.updated to the user and, unless the order was never paid, to the doctor. */
 void emit_consultation(struct call *call, const struct consultation *consultation);
 

@@ -160,11 +160,22 @@ static enum err places_give_back(struct call *call, struct oid chat_id, const st
     return err == ERR_ABSENT ? ERR_OK : err;
 }
 
+/* Nobody needs to wait for the places that were taken in vain, unless they are the stored one's: a
+ * store that has lost its answer may refuse what it has taken itself. */
+static void tell_void(struct call *call, const struct places *places, const struct chat *before,
+                      int64_t stored_seq)
+{
+    for (int64_t i = 1; i <= places->count && stored_seq != before->last_seq + 1; i++) {
+        emit_void(call, before, before->last_seq + i);
+    }
+}
+
 enum err post_give_back(struct call *call, const struct places *taken, const struct chat *before,
                         const struct message *stored)
 {
     struct chat first = {.user_total = stored->user_total - taken->to_user,
                          .doctor_total = stored->doctor_total - taken->to_doctor};
+    tell_void(call, taken, before, stored->seq);
     return places_give_back(call, stored->chat_id, taken, before, &first);
 }
 
@@ -218,6 +229,7 @@ static enum err reserve(struct call *call, struct consultation *order,
     TRY(store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order));
     struct chat stored = {.user_total = number_at(order, fields->user_total),
                           .doctor_total = number_at(order, fields->doctor_total)};
+    tell_void(call, &places, &chat, number_at(order, fields->seq));
     return places_give_back(call, order->chat_id, &places, &chat, &stored);
 }
 

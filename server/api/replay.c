@@ -200,6 +200,52 @@ enum err replay_since(struct call *call, struct account account, int64_t rev, in
     return ERR_OK;
 }
 
+/* ---- What one socket lacks ------------------------------------------------------------------- */
+
+static enum err read_asked(struct call *call, const struct in_order_ask *ask,
+                           struct object_list *out)
+{
+    struct condition conditions[] = {WHERE(message, chat_id, IS, ask->chat_id),
+                                     WHERE(message, seq, BELOW, ask->below),
+                                     WHERE(message, seq, ABOVE, ask->above)};
+    struct query above = {.conditions = conditions,
+                          .condition_count = 3,
+                          .sort = {SORT_UP(message, seq)},
+                          .limit = REPLAY_GAP_ROWS};
+    struct query down = {.conditions = conditions,
+                         .condition_count = 2,
+                         .sort = {SORT_DOWN(message, seq)},
+                         .limit = REPLAY_START_ROWS};
+    const struct query *query = ask->is_sure ? &above : &down;
+    return store_find(call->store, call->arena, COLLECTION_MESSAGES, query, out);
+}
+
+enum err replay_missing(struct call *call, struct account account, int64_t from_rev,
+                        struct in_order_ask *asks, size_t ask_count, struct emission **first)
+{
+    enum side side = account.role == ROLE_USER ? SIDE_USER : SIDE_DOCTOR;
+    struct object_list *found = arena_array(call->arena, ask_count, sizeof *found);
+    for (size_t i = 0; i < ask_count; i++) {
+        TRY(read_asked(call, &asks[i], &found[i]));
+    }
+    struct emission **tail = first;
+    for (size_t i = 0; i < ask_count; i++) {
+        struct in_order_ask *ask = &asks[i];
+        const struct message *rows = found[i].items;
+        ask->lowest = 0;
+        ask->is_answered = found[i].count < REPLAY_START_ROWS;
+        bool is_known = false;
+        for (size_t j = 0; j < found[i].count && (ask->is_sure || !is_known); j++) {
+            struct frame *frame = message_frame(call->store_id, &rows[j], side);
+            tail = append(call, tail, account, frame, rows[j].rev);
+            is_known = rows[j].rev <= from_rev;
+            ask->lowest = rows[j].seq;
+            ask->is_answered = ask->is_answered || is_known;
+        }
+    }
+    return ERR_OK;
+}
+
 /* ---- Of many accounts at once ---------------------------------------------------------------- */
 
 static void note_news(struct oid_list ids, struct oid id, bool *has_news)
@@ -294,9 +340,11 @@ enum err replay_stamp_late(struct call *call)
         clock_now(call->clock).ms - call->now.ms <= LATE_MS) {
         return ERR_OK;
     }
-    for (const struct emission *at = call->first_emission; at != NULL; at = at->next) {
+    for (struct emission *at = call->first_emission; at != NULL; at = at->next) {
         if (at->rev != 0) {
             TRY(stamp_again(call, at->audience, at->rev));
+            at->rev = call_stamp(call);
+            frame_stamp_again(at->frame, at->rev);
         }
     }
     return ERR_OK;

@@ -4,6 +4,7 @@
 #define CONSULTD_SERVER_API_REPLAY_H
 
 #include "server/call.h"
+#include "server/in_order.h"
 
 struct replay {
     struct emission *first; /* frames by their stamps, in a chat by seq; references held */
@@ -21,9 +22,19 @@ MUST_USE enum err replay_since(struct call *call, struct account account, int64_
 MUST_USE enum err replay_find_news(struct call *call, enum role role, struct oid_list ids,
                                    int64_t rev, bool *has_news);
 
+/* Answers what a socket of `account` asks (in_order.h), to which all up to `from_rev` is known: fills
+ * the out part of `asks`, and links the messages found, REPLAY_GAP_ROWS of an ask that is sure and
+ * REPLAY_START_ROWS of one that is not at most; references held. One query by index for each. */
+#define REPLAY_GAP_ROWS 100
+#define REPLAY_START_ROWS 8
+MUST_USE enum err replay_missing(struct call *call, struct account account, int64_t from_rev,
+                                 struct in_order_ask *asks, size_t ask_count,
+                                 struct emission **first);
+
 /* After a call of the WRITE lane that took longer than a replay can look back for (its process
  * stood still): gives what the call has emitted a fresh stamp in the store, so that whoever resumes
- * or checks from now on finds it. What is told of it keeps its old cursor. */
+ * or checks from now on finds it. What is told of it keeps its old cursor, but its place has a fresh
+ * stamp, so that nobody takes it for one told long ago. */
 MUST_USE enum err replay_stamp_late(struct call *call);
 
 /* How far back a replay must begin for a cursor at `rev`: with a store that does not order its

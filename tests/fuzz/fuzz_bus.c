@@ -21,8 +21,16 @@ static void try_payload(const char *payload, size_t length)
 {
     struct bus_payload parts;
     if (bus_payload_parse(payload, length, &parts)) {
-        assert(strlen(parts.node) == BUS_NODE_TEXT_BYTES - 1 && parts.rev >= 0);
-        assert(parts.length > 0 && parts.text + parts.length == payload + length);
+        const struct bus_event *event = &parts.event;
+        const struct frame_place *place = &event->place;
+        assert(strlen(parts.node) == BUS_NODE_TEXT_BYTES - 1 && event->rev >= 0);
+        assert((event->length == 0) == (place->kind == PLACE_VOID));
+        assert(event->text + event->length == payload + length);
+        assert(place->kind == PLACE_NONE || (place->seq > 0 && place->seq <= SEQ_MAX));
+        char header[BUS_HEADER_BYTES];
+        size_t again = bus_payload_header(parts.node, event->rev, place, header);
+        struct bus_payload same;
+        assert(bus_payload_parse(header, again, &same) == (place->kind == PLACE_VOID));
     }
 }
 

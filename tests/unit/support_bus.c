@@ -62,16 +62,16 @@ long long receivers_of(const struct redis_server *server, unsigned number)
     return redis_server_ask(server, 3, arguments, NULL);
 }
 
-static void on_event(void *data, struct account account, int64_t rev, const char *text,
-                     size_t length)
+static void on_event(void *data, struct account account, const struct bus_event *heard)
 {
     struct node *node = data;
     assert_true(node->event_count < EVENTS_MAX);
     struct event *event = &node->events[node->event_count++];
-    *event = (struct event){.account = account, .rev = rev, .length = length};
-    event->text = malloc(length);
+    *event = (struct event){
+        .account = account, .rev = heard->rev, .place = heard->place, .length = heard->length};
+    event->text = malloc(heard->length + 1);
     assert_non_null(event->text);
-    memcpy(event->text, text, length);
+    memcpy(event->text, heard->text, heard->length);
 }
 
 static void on_subscribed(void *data, struct account account)

@@ -15,6 +15,7 @@
 struct event {
     struct account account;
     int64_t rev;
+    struct frame_place place;
     char *text;
     size_t length;
 };

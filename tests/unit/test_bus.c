@@ -57,6 +57,25 @@ static void frames_arrive_byte_for_byte_and_in_order(void **state)
     free(large);
 }
 
+static void place_of_a_frame_arrives_with_it(void **state)
+{
+    struct stage *stage = *state;
+    struct frame_place place = {PLACE_VOID, account_number(4).id, 12, 5};
+    struct strbuf nothing;
+    open_both(stage);
+    hold(stage, &stage->b, 2);
+    strbuf_init(&nothing, FRAME_ROOM);
+    struct frame *frame = frame_take_placed(&nothing, &place);
+    bus_publish(stage->a.bus, account_number(2), 5, frame);
+    frame_drop(frame);
+    WAIT_FOR(stage, stage->b.event_count == 1);
+    const struct event *event = &stage->b.events[0];
+    assert_int_equal(event->length, 0);
+    assert_int_equal(event->place.kind, PLACE_VOID);
+    assert_true(oid_equal(event->place.chat_id, place.chat_id));
+    assert_true(event->place.seq == 12 && event->place.rev == 5);
+}
+
 static void more_than_the_socket_takes_at_once_arrives_whole(void **state)
 {
     struct stage *stage = *state;
@@ -252,6 +271,7 @@ int main(void)
     const struct CMUnitTest with_redis[] = {
         WITH_REDIS(publish_reaches_the_other_node_and_not_the_own),
         WITH_REDIS(frames_arrive_byte_for_byte_and_in_order),
+        WITH_REDIS(place_of_a_frame_arrives_with_it),
         WITH_REDIS(more_than_the_socket_takes_at_once_arrives_whole),
         WITH_REDIS(payloads_that_no_node_wrote_are_ignored),
         WITH_REDIS(prefixes_keep_hospitals_apart),

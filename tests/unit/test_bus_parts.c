@@ -199,9 +199,42 @@ static void payload_is_taken_apart(void **state)
     struct bus_payload out;
     assert_true(bus_payload_parse(payload, sizeof(payload) - 1, &out));
     assert_string_equal(out.node, "0123456789abcdef");
-    assert_true(out.rev == INT64_MAX);
-    assert_int_equal(out.length, strlen("{\"a\":\n1}"));
-    assert_memory_equal(out.text, "{\"a\":\n1}", out.length);
+    assert_true(out.event.rev == INT64_MAX);
+    assert_int_equal(out.event.place.kind, PLACE_NONE);
+    assert_int_equal(out.event.length, strlen("{\"a\":\n1}"));
+    assert_memory_equal(out.event.text, "{\"a\":\n1}", out.event.length);
+}
+
+static void place_of_a_frame_stands_in_its_payload(void **state)
+{
+    (void)state;
+    struct frame_place place = {.seq = SEQ_MAX, .rev = 77};
+    assert_true(oid_parse("5b1cf1c7d2f4a80001a2b3c4", 24, &place.chat_id));
+    for (place.kind = PLACE_CREATED; place.kind < PLACE_KINDS; place.kind++) {
+        char payload[BUS_HEADER_BYTES + 2];
+        size_t length = bus_payload_header("0123456789abcdef", 77, &place, payload);
+        if (place.kind != PLACE_VOID) {
+            memcpy(payload + length, "{}", 2);
+            length += 2;
+        }
+        struct bus_payload out;
+        assert_true(bus_payload_parse(payload, length, &out));
+        assert_string_equal(out.node, "0123456789abcdef");
+        assert_int_equal(out.event.place.kind, place.kind);
+        assert_true(oid_equal(out.event.place.chat_id, place.chat_id));
+        assert_true(out.event.place.seq == SEQ_MAX && out.event.place.rev == 77);
+        assert_int_equal(out.event.length, place.kind == PLACE_VOID ? 0 : 2);
+    }
+}
+
+static void payload_without_a_place_is_as_nodes_before_wrote_it(void **state)
+{
+    (void)state;
+    struct frame_place nowhere = {.kind = PLACE_NONE};
+    char header[BUS_HEADER_BYTES];
+    size_t length = bus_payload_header("0123456789abcdef", 77, &nowhere, header);
+    assert_int_equal(length, strlen("0123456789abcdef 77\n"));
+    assert_memory_equal(header, "0123456789abcdef 77\n", length);
 }
 
 static void malformed_payloads_are_refused(void **state)
@@ -222,6 +255,18 @@ static void malformed_payloads_are_refused(void **state)
         "0123456789ABCDEF 1\n{}",
         "0123456789abcde 1\n{}",
         "0123456789abcdef01\n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4 5",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4 5\n",
+        "0123456789abcdef 1 v 5b1cf1c7d2f4a80001a2b3c4 5\n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4 0\n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4 1000000000000001\n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4 \n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4\n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3cx 5\n{}",
+        "0123456789abcdef 1 - 5b1cf1c7d2f4a80001a2b3c4 5\n{}",
+        "0123456789abcdef 1 x 5b1cf1c7d2f4a80001a2b3c4 5\n{}",
+        "0123456789abcdef 1 c 5b1cf1c7d2f4a80001a2b3c4 5 6\n{}",
+        "0123456789abcdef 1 c 5b1c",
         "{\"event\":\"message.created\"}",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
@@ -320,6 +365,8 @@ int main(void)
         cmocka_unit_test(channel_name_looks_as_documented),
         cmocka_unit_test(names_of_other_channels_are_not_ours),
         cmocka_unit_test(payload_is_taken_apart),
+        cmocka_unit_test(place_of_a_frame_stands_in_its_payload),
+        cmocka_unit_test(payload_without_a_place_is_as_nodes_before_wrote_it),
         cmocka_unit_test(malformed_payloads_are_refused),
         cmocka_unit_test(table_finds_all_that_was_put_and_nothing_released),
         cmocka_unit_test(channel_stays_while_redis_owes_a_confirmation),

@@ -73,8 +73,8 @@ static void known(int64_t seq, bool is_told)
 static void assert_out(const char *expected)
 {
     char text[1024] = "";
-    while (out.first != NULL) {
-        struct frame *frame = frame_queue_first(&out);
+    while (out.count > 0) {
+        struct frame *frame = frame_queue_at(&out, 0);
         size_t length = strlen(text);
         snprintf(text + length, sizeof text - length, "%s%.*s", length > 0 ? " " : "",
                  (int)frame_length(frame), frame_text(frame));
@@ -502,8 +502,8 @@ static void nothing_is_told_out_of_order_whatever_happens(void **state)
             } else if (what == 7) {
                 pass_time(500);
             }
-            for (; out.first != NULL; frame_queue_pop(&out)) {
-                int64_t told = frame_place(frame_queue_first(&out))->seq;
+            for (; out.count > 0; frame_queue_pop(&out)) {
+                int64_t told = frame_place(frame_queue_at(&out, 0))->seq;
                 assert_true(was_told[told] || told > greatest);
                 was_told[told] = true;
                 greatest = told > greatest ? told : greatest;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "server/api/emit.h"
+#include "server/api/posts.h"
 #include "server/api/replay.h"
 #include "server/jobs.h"
 #include "storage/backend.h"
@@ -171,6 +172,9 @@ static void what_a_process_that_stood_still_wrote_is_stamped_again(void **state)
     int64_t synced = clock_stamp(world.clock);
     assert_false(has_news(world.doctor, synced));
     assert_int_equal(replay_stamp_late(call), ERR_OK);
+    /* So that a socket takes it for news. */
+    assert_true(frame_place(call->first_emission->frame)->rev > synced);
+    assert_true(call->first_emission->rev > synced);
     call_forget_emissions(call);
     assert_true(has_news(world.doctor, synced));
     assert_true(has_news(world.user, synced));
@@ -211,6 +215,97 @@ static void a_chats_messages_are_replayed_by_seq_whatever_their_stamps(void **st
     }
     assert_true(is_second_told);
     (void)told("", "");
+}
+
+/* ---- What one socket lacks ------------------------------------------------------------------ */
+
+/* The seqs of the rows that the store has for the question, "4 5 "; frees what the job holds. */
+static void assert_rows(struct in_order_ask ask, int64_t from_rev, const char *seqs, int64_t lowest,
+                        bool is_answered)
+{
+    char text[512] = "";
+    job = (struct job){.kind = JOB_MISSING,
+                       .lane = LANE_READ,
+                       .arena = world.arena,
+                       .who = {world.doctor, INT64_MAX},
+                       .cursor_rev = from_rev,
+                       .asks = &ask,
+                       .ask_count = 1};
+    job.call = (struct call){.arena = world.arena,
+                             .store = world.session,
+                             .settings = world.settings,
+                             .clock = world.clock,
+                             .attempts = world.attempts};
+    assert_int_equal(dispatch_run(&job), ERR_OK);
+    assert_int_equal(job.err, ERR_OK);
+    for (struct emission *at = job.replay; at != NULL; at = at->next) {
+        const struct frame_place *place = frame_place(at->frame);
+        size_t length = strlen(text);
+        assert_true(oid_equal(place->chat_id, ask.chat_id) && place->rev == at->rev);
+        snprintf(text + length, sizeof text - length, "%lld ", (long long)place->seq);
+    }
+    (void)told("", "");
+    assert_string_equal(text, seqs);
+    assert_int_equal(ask.lowest, lowest);
+    assert_true(ask.is_sure || ask.is_answered == is_answered);
+}
+
+static void what_a_socket_lacks_is_read_by_seq(void **state)
+{
+    (void)state;
+    struct message message;
+    struct consultation order = world_paid_order(&world);
+    int64_t from_rev = clock_stamp(world.clock);
+    assert_int_equal(world_chat(&world, order.chat_id).last_seq, 5);
+    for (int i = 6; i <= 15; i++) {
+        assert_int_equal(world_send(&world, world.user, &order, "有", NULL, &message), ERR_OK);
+    }
+    struct in_order_ask ask = {.chat_id = order.chat_id, .above = 6, .below = 10, .is_sure = true};
+    assert_rows(ask, from_rev, "7 8 9 ", 9, true);
+    ask.above = 9;
+    assert_rows(ask, from_rev, "", 0, true);
+    /* Down to one that the client knows; of more that are new, the next ones. */
+    ask = (struct in_order_ask){.chat_id = order.chat_id, .below = 8};
+    assert_rows(ask, from_rev, "7 6 5 ", 5, true);
+    ask.below = 15;
+    assert_rows(ask, from_rev, "14 13 12 11 10 9 8 7 ", 7, false);
+    ask.below = 4;
+    assert_rows(ask, 0, "3 2 1 ", 1, true);
+    ask.below = 1;
+    assert_rows(ask, 0, "", 0, true);
+}
+
+static void a_seq_that_was_taken_in_vain_is_told_as_void(void **state)
+{
+    (void)state;
+    struct message stored,
+        draft = {.type = "01", .text = {.plain = "又"}, .direction = "user->doctor"};
+    struct consultation order = world_paid_order(&world);
+    assert_int_equal(world_send(&world, world.user, &order, "又", NULL, &stored), ERR_OK);
+    struct call *call = world_ready(&world);
+    struct places taken;
+    struct chat chat;
+    draft.id = stored.id;
+    draft.chat_id = order.chat_id;
+    assert_int_equal(post_take_seq(call, &draft, NULL, 0, &taken, &chat), ERR_OK);
+    assert_int_equal(post_give_back(call, &taken, &chat, &stored), ERR_OK);
+    const struct emission *first = call->first_emission;
+    assert_non_null(first);
+    assert_non_null(first->next);
+    assert_null(first->next->next);
+    assert_int_equal(first->audience.role, ROLE_USER);
+    assert_int_equal(first->next->audience.role, ROLE_DOCTOR);
+    for (const struct emission *at = first; at != NULL; at = at->next) {
+        const struct frame_place *place = frame_place(at->frame);
+        assert_int_equal(place->kind, PLACE_VOID);
+        assert_true(place->seq == draft.seq && oid_equal(place->chat_id, order.chat_id));
+        assert_true(place->rev != 0 && place->rev == at->rev);
+    }
+    call_forget_emissions(call);
+    /* The store may have refused what it has taken itself before: that place is none in vain. */
+    chat.last_seq = stored.seq - 1;
+    assert_int_equal(post_give_back(call, &taken, &chat, &stored), ERR_OK);
+    assert_null(call->first_emission);
 }
 
 /* ---- Checks ------------------------------------------------------------------------------- */
@@ -313,6 +408,8 @@ int main(void)
         TEST(a_write_that_becomes_visible_late_is_found),
         TEST(what_a_process_that_stood_still_wrote_is_stamped_again),
         TEST(a_chats_messages_are_replayed_by_seq_whatever_their_stamps),
+        TEST(what_a_socket_lacks_is_read_by_seq),
+        TEST(a_seq_that_was_taken_in_vain_is_told_as_void),
         TEST(a_check_says_who_has_news),
         TEST(a_retraction_that_was_cut_short_is_told_when_it_is_repeated),
         TEST(what_is_finished_for_a_dead_process_is_replayed),
