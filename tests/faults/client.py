@@ -328,7 +328,7 @@ class Device:
             return
         highest = self.highest.get(chat, 0)
         if seq < highest:
-            self.scene.out_of_order(f"{self.name} was told seq {seq} of {chat} after {highest}")
+            self.scene.wrong(f"{self.name} was told seq {seq} of {chat} after {highest}")
         self.highest[chat] = max(seq, highest)
 
     # ---- what it sends ----

@@ -69,12 +69,6 @@ class Scene:
                 print(f"{device.name} {device.stands()}")
         sys.stdout.flush()
 
-    def out_of_order(self, what):
-        """Where the bus may lose something, what is made good comes after what was not lost."""
-        self.count("told_after_a_newer_one")
-        if self.form == "sqlite":
-            self.wrong(what)
-
     def front(self):
         return self.random.choice(self.fronts).port
 

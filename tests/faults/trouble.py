@@ -48,6 +48,8 @@ class Trouble:
 
         async def work():
             self.scene.count("kills_of_nodes")
+            if node.process.returncode is not None:
+                self.scene.wrong(f"{node.name} had ended by itself, with {node.process.returncode}")
             await node.kill()
             await asyncio.sleep(self.random.uniform(0, 1))
             await node.start()
