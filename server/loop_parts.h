@@ -35,6 +35,7 @@ struct loop {
     struct store *store;             /* borrowed */
     struct clock *clock;             /* borrowed */
     struct lws_context *context;
+    struct ev_loop *events;    /* on which the context runs */
     struct lws_vhost *clients; /* where accepted connections live */
     struct lws_vhost *inside;  /* listener, signals, bus: no client gets there */
     struct lws *listener;      /* NULL once closed */
@@ -52,8 +53,8 @@ struct loop {
     lws_sorted_usec_list_t retry; /* while an HTTP answer waits for room in the kernel */
     struct conn_handle *stuck;    /* the connections of `retry` */
     size_t stuck_count, stuck_size;
-    lws_sorted_usec_list_t flush; /* at the end of a turn in which a socket was told something */
-    struct conn_handle *fresh;    /* the sockets of `flush` */
+    lws_sorted_usec_list_t beat; /* every BEAT_MS, see loop.c */
+    struct conn_handle *fresh;   /* sockets that were told something in this turn */
     size_t fresh_count, fresh_size;
     int64_t next_expiry_ms;              /* no token of a socket runs out before; wall time */
     int64_t invariants[INVARIANT_COUNT]; /* as last counted */
@@ -69,7 +70,7 @@ struct loop {
     enum loop_phase phase;
     int exit_code;
     bool is_sweeping; /* a sweep is with a worker */
-    bool was_useful;  /* since the poll loop last turned, something was done */
+    bool was_useful;  /* since the loop last turned, something was done */
 };
 
 /* Our own mistake: called from a worker. */

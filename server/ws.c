@@ -307,12 +307,24 @@ static bool write_frames(struct conn *conn)
     return true;
 }
 
-/* What is broken is found out in the writable callback, where a connection can be closed. */
-static void flush(lws_sorted_usec_list_t *timer)
+static void flush_soon(struct conn *conn)
 {
-    struct loop *loop = lws_container_of(timer, struct loop, flush);
+    struct loop *loop = conn->loop;
+    if (conn->socket.is_fresh || conn->socket.awaits_writable) {
+        return;
+    }
+    if (loop->fresh_count == loop->fresh_size) {
+        loop->fresh_size = loop->fresh_size == 0 ? FRESH_MIN : loop->fresh_size * 2;
+        loop->fresh = memory_resize(loop->fresh, loop->fresh_size * sizeof *loop->fresh);
+    }
+    conn->socket.is_fresh = true;
+    loop->fresh[loop->fresh_count++] = conn->handle;
+}
+
+/* What is broken is found out in the writable callback, where a connection can be closed. */
+void ws_flush(struct loop *loop)
+{
     ASSERT_LOOP(loop);
-    loop->was_useful = true;
     for (size_t i = 0; i < loop->fresh_count; i++) {
         struct conn *conn = conn_find(loop->conns, loop->fresh[i]);
         if (conn == NULL) {
@@ -327,24 +339,6 @@ static void flush(lws_sorted_usec_list_t *timer)
         }
     }
     loop->fresh_count = 0;
-}
-
-/* The library runs its timers when it has served what was ready, before it waits again. */
-static void flush_soon(struct conn *conn)
-{
-    struct loop *loop = conn->loop;
-    if (conn->socket.is_fresh || conn->socket.awaits_writable) {
-        return;
-    }
-    if (loop->fresh_count == loop->fresh_size) {
-        loop->fresh_size = loop->fresh_size == 0 ? FRESH_MIN : loop->fresh_size * 2;
-        loop->fresh = memory_resize(loop->fresh, loop->fresh_size * sizeof *loop->fresh);
-    }
-    conn->socket.is_fresh = true;
-    loop->fresh[loop->fresh_count++] = conn->handle;
-    if (loop->fresh_count == 1) {
-        lws_sul_schedule(loop->context, 0, &loop->flush, flush, 1);
-    }
 }
 
 void ws_order_moved(struct conn *conn, enum in_order_result result)

@@ -35,6 +35,9 @@ void ws_pass_over(struct conn *conn, struct frame *frame);
  * is missing, or closes. */
 void ws_order_moved(struct conn *conn, enum in_order_result result);
 
+/* At the end of a turn of the loop: sends what sockets were told in it. */
+void ws_flush(struct loop *loop);
+
 /* The socket has caught up: lets out what was held, but for what was taken back meanwhile. */
 void ws_release_held(struct conn *conn);
 
