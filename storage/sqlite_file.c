@@ -37,8 +37,6 @@
 #include <unistd.h>
 
 #define SCHEME "sqlite:"
-#define LOOKASIDE_BYTES 512
-#define LOOKASIDE_SLOTS 256
 
 static char *text_copy(const char *text)
 {
@@ -139,7 +137,6 @@ static void configure_library(void)
 {
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, LOOKASIDE_BYTES, LOOKASIDE_SLOTS);
 }
 
 static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
