@@ -145,9 +145,9 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
                                  "PRAGMA mmap_size=0;"
                                  "PRAGMA temp_store=MEMORY;"
                                  "PRAGMA cell_size_check=ON;"
-                                 "PRAGMA cache_size=-8192;"        /* 8 MiB */
-                                 "PRAGMA wal_autocheckpoint=4000;" /* pages of 4 KiB */
-                                 "PRAGMA journal_size_limit=67108864;";
+                                 "PRAGMA cache_size=-8192;"         /* 8 MiB */
+                                 "PRAGMA wal_autocheckpoint=16000;" /* pages of 4 KiB */
+                                 "PRAGMA journal_size_limit=134217728;";
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, file->timeout_ms);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
