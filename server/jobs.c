@@ -35,7 +35,7 @@
 #include "server/token_cache.h"
 
 #define ARENA_BLOCK_BYTES 4096
-#define JOBS_KEPT_MAX 256 /* unused ones with their arenas, for the next requests */
+#define JOBS_KEPT_MAX 1024 /* unused ones with their arenas, for the next requests */
 #define LOG_PAUSE_MS 1000
 #define IN_VAIN_MS 100 /* a failure of the store that took longer was a wait */
 #define CLOSE_INTERNAL 4105
