@@ -161,12 +161,13 @@ static void item_pop(struct in_order *order, struct in_order_line *line)
     free(item);
 }
 
-/* What is there of the same seq: a retraction, or that there is nothing to tell, outdoes it. */
+/* What is there of the same seq: a retraction outdoes all, and is told also where the message is not; that
+ * there is nothing to tell outdoes the message. */
 static void meet(struct in_order *order, struct item *item, enum place_kind kind,
                  struct frame *frame)
 {
-    bool is_outdone = frame == NULL || kind == PLACE_RETRACTED;
-    if (item->frame != NULL && is_outdone) {
+    bool is_retraction = kind == PLACE_RETRACTED && frame != NULL;
+    if (is_retraction || (frame == NULL && item->kind == PLACE_CREATED)) {
         item_set_frame(order, item, frame);
         item->kind = kind;
     }

@@ -291,6 +291,21 @@ static void a_retraction_stands_for_the_message(void **state)
     assert_out("r3");
 }
 
+/* What the socket has sent is not told, and what was taken back not any more; that it was is told. */
+static void a_retraction_is_told_also_of_what_is_not(void **state)
+{
+    (void)state;
+    created(1);
+    sent(3);
+    put(PLACE_RETRACTED, 3);
+    created(2);
+    assert_out("c1 c2 r3");
+    put(PLACE_RETRACTED, 5);
+    sent(5); /* as what comes late of a message that was told as retracted: nothing to tell */
+    created(4);
+    assert_out("c4 r5");
+}
+
 static void a_receipt_comes_behind_the_message(void **state)
 {
     (void)state;
@@ -531,6 +546,7 @@ int main(void)
         HERE(what_the_store_has_after_it_was_given_up_is_too_late),
         HERE(a_seq_without_a_message_is_not_waited_for),
         HERE(a_retraction_stands_for_the_message),
+        HERE(a_retraction_is_told_also_of_what_is_not),
         HERE(a_receipt_comes_behind_the_message),
         HERE(a_chat_that_is_new_to_the_socket_is_asked_for),
         HERE(a_chat_that_is_new_to_the_socket_may_have_a_gap),
