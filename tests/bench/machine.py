@@ -69,8 +69,6 @@ def describe(folder, go):
             **debian,
             "Redis": said_by(["redis-server", "--version"], r"v=(\S+)"),
             "Java": said_by(["java", "-version"], r'version "(\S+)"'),
-            "FerretDB":
-                said_by([ROOT + "/build/bench/ferretdb", "--version"], r"version: (v\S+)"),
             "mongod": said_by(["mongod", "--version"], r"v(\d\S+)"),
             "Node": said_by(["node", "--version"], r"v(\S+)"),
             "Go": said_by([go or "go", "version"], r"go(\d\S+)"),

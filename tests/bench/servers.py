@@ -7,7 +7,6 @@ its own that goes with it. Only one stage stands at a time.
 import dataclasses
 import hashlib
 import importlib.util
-import json
 import os
 import secrets
 import shutil
@@ -26,8 +25,6 @@ BUILD = ROOT + "/build"
 YARDSTICKS = ROOT + "/tests/bench/yardsticks"
 NODE_FOLDER = BUILD + "/bench/node"
 CENTRIFUGE = BUILD + "/bench/centrifuge"
-FERRETDB = BUILD + "/bench/ferretdb"
-FERRETDB_VERSION = "v1.24.2"
 TOKEN_KEY = secrets.token_hex(32)
 INSTALL_SECONDS = 900
 
@@ -169,35 +166,8 @@ def _install_go():
     return None
 
 
-def _install_ferretdb():
-    """A MongoDB-compatible server on SQLite: the tests' own has no indexes but of _id, so that what it is
-    asked grows with what it holds. True: it is there."""
-    go = machine.find_go()
-    if not go or os.path.exists(FERRETDB):
-        return bool(go)
-    print("Building FerretDB (a few minutes)…", flush=True)
-    environment = dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="-buildvcs=false -mod=mod")
-    code, said = tests_run.output_of(
-        [go, "mod", "download", "-json", "github.com/FerretDB/FerretDB@" + FERRETDB_VERSION],
-        INSTALL_SECONDS, environment)
-    source = FERRETDB + "-source"
-    if code == 0:
-        shutil.rmtree(source, ignore_errors=True)
-        shutil.copytree(json.loads(said)["Dir"], source)
-        for folder, _, _ in os.walk(source):
-            os.chmod(folder, 0o755)
-        with open(source + "/build/version/version.txt", "w", encoding="utf-8") as file:
-            file.write(FERRETDB_VERSION + "\n")  # it does not start without
-        code, said = tests_run.output_of(
-            [go, "-C", source, "build", "-o", FERRETDB, "./cmd/ferretdb"], INSTALL_SECONDS,
-            environment)
-    if code != 0:
-        print(said[-3000:])
-    return code == 0
-
-
 def _install_mongo():
-    if os.environ.get("MONGODB_URI") or shutil.which("mongod") or _install_ferretdb():
+    if os.environ.get("MONGODB_URI") or shutil.which("mongod"):
         return None
     classes = tests_run.build_memory_server()
     return None if os.path.isdir(classes) else f"no MongoDB: no mongod, and {classes}"
@@ -294,11 +264,8 @@ class Stage:
 
     def _start_mongo(self):
         before = len(self.services.processes)
-        if not os.environ.get("MONGODB_URI") and not shutil.which("mongod") and \
-                os.path.exists(FERRETDB):
-            self.services.mongo = self._start_ferretdb()
-        else:
-            self.services.start_mongo(_Ready(BUILD + "/mongo-server/classes"))
+        classes = _Ready(BUILD + "/mongo-server/classes")
+        self.services.start_mongo(classes)
         if not self.services.mongo:
             raise RuntimeError(self.services.mongo_reason)
         if len(self.services.processes) > before:
@@ -306,17 +273,6 @@ class Stage:
         base, _, query = self.services.mongo.partition("?")
         database = f"consultd_bench_{secrets.token_hex(4)}"
         self.store_url = f"{base.rstrip('/')}/{database}" + ("?" + query if query else "")
-
-    def _start_ferretdb(self):
-        port = tests_run.free_port()
-        data = tempfile.mkdtemp(prefix="ferretdb-", dir=self.folder)
-        process = self.services.start(
-            [FERRETDB, "--handler=sqlite", f"--sqlite-url=file:{data}/",
-             f"--listen-addr=127.0.0.1:{port}", "--telemetry=disable", "--log-level=error",
-             "--debug-addr=-", f"--state-dir={data}"], "ferretdb", stdout=subprocess.DEVNULL)
-        if not tests_run.wait_for_port(port, process):
-            raise RuntimeError("FerretDB did not start")
-        return f"mongodb://127.0.0.1:{port}"
 
     def start_node(self, number=0):
         port = tests_run.free_port()
