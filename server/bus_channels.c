@@ -12,6 +12,7 @@
  * Redis: parsed strictly, to the byte. Loop only. */
 #include "server/bus_channels.h"
 
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 
 #include <assert.h>
@@ -29,13 +30,9 @@ static bool account_equal(struct account a, struct account b)
     return a.role == b.role && oid_equal(a.id, b.id);
 }
 
-/* FNV-1a. */
 static size_t account_hash(struct account account)
 {
-    uint64_t hash = 14695981039346656037u ^ (uint64_t)account.role;
-    for (size_t i = 0; i < OID_BYTES; i++) {
-        hash = (hash ^ account.id.bytes[i]) * 1099511628211u;
-    }
+    uint64_t hash = hash_bytes(HASH_START ^ (uint64_t)account.role, account.id.bytes, OID_BYTES);
     return (size_t)(hash ^ (hash >> 32));
 }
 

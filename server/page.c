@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 #include "protocol/strbuf.h"
 #include "server/log.h"
@@ -21,8 +22,6 @@
 #define DEPTH_MAX 8
 #define FILES_MAX 1000
 #define FILE_BYTES_MAX (4 * 1024 * 1024)
-#define HASH_START UINT64_C(14695981039346656037)
-#define HASH_PRIME UINT64_C(1099511628211)
 
 struct page {
     struct page_file *files; /* owned, with what they point to */
@@ -79,10 +78,7 @@ static size_t read_all(int file, char *out, size_t length)
 
 static void tag_make(struct page_file *entry)
 {
-    uint64_t hash = HASH_START;
-    for (size_t i = 0; i < entry->length; i++) {
-        hash = (hash ^ (unsigned char)entry->text[i]) * HASH_PRIME;
-    }
+    uint64_t hash = hash_bytes(HASH_START, entry->text, entry->length);
     snprintf(entry->tag, sizeof entry->tag, "\"%016" PRIx64 "\"", hash);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 #include "server/auth.h"
 
@@ -113,11 +114,7 @@ void attempts_free(struct attempts *attempts)
 
 static size_t slot_of(const char *name)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-    }
-    return (size_t)(hash % SLOTS);
+    return (size_t)(hash_bytes(HASH_START, name, strlen(name)) % SLOTS);
 }
 
 /* What is left of the minute that began with the slot's first failure; 0: it is over. */

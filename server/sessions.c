@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 
 #define BUCKETS_MIN 64 /* a power of two */
-#define HASH_START UINT64_C(14695981039346656037)
-#define HASH_PRIME UINT64_C(1099511628211)
 
 struct sessions {
     struct session **buckets;
@@ -48,10 +47,8 @@ void sessions_free(struct sessions *sessions)
 
 static struct session **bucket_of(const struct sessions *sessions, struct account account)
 {
-    uint64_t hash = (HASH_START ^ (uint64_t)account.role) * HASH_PRIME;
-    for (size_t i = 0; i < OID_BYTES; i++) {
-        hash = (hash ^ account.id.bytes[i]) * HASH_PRIME;
-    }
+    const unsigned char role = (unsigned char)account.role;
+    uint64_t hash = hash_bytes(hash_bytes(HASH_START, &role, 1), account.id.bytes, OID_BYTES);
     return &sessions->buckets[(hash >> 32) & (sessions->bucket_count - 1)];
 }
 

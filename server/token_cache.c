@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 
 #define PLACES 1024 /* a few hundred KiB for each worker, when all are taken */
@@ -36,11 +37,7 @@ void token_cache_free(struct token_cache *cache)
 
 static struct place *place_of(struct token_cache *cache, const char *token)
 {
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (const char *at = token; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * 16777619U;
-    }
-    return &cache->places[hash % PLACES];
+    return &cache->places[hash_bytes(HASH_START, token, strlen(token)) % PLACES];
 }
 
 enum err token_cache_verify(struct token_cache *cache, const struct settings *settings,

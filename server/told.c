@@ -11,25 +11,15 @@
 
 #include "protocol/envelope.h"
 #include "protocol/id.h"
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 
 #define SIZE_MIN 16
-#define HASH_START UINT64_C(14695981039346656037)
-#define HASH_PRIME UINT64_C(1099511628211)
 
 struct told_frame {
     uint64_t hash;
     int64_t at_ms;
 };
-
-static uint64_t hash_of(const char *text, size_t length)
-{
-    uint64_t hash = HASH_START;
-    for (size_t i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)text[i]) * HASH_PRIME;
-    }
-    return hash;
-}
 
 void told_free(struct told *told)
 {
@@ -52,7 +42,7 @@ static void grow(struct told *told)
 
 static uint64_t hash_of_text(const struct frame *frame)
 {
-    return hash_of(frame_text(frame), frame_length(frame));
+    return hash_bytes(HASH_START, frame_text(frame), frame_length(frame));
 }
 
 /* The hash of the message's id, if the frame is such an event of a message:
@@ -72,7 +62,7 @@ static bool hash_of_message(const struct frame *frame, enum event event, uint64_
     if (id == NULL || strlen(id) < sizeof data - 1 + OID_TEXT_BYTES - 1) {
         return false;
     }
-    *hash = hash_of(id + sizeof data - 1, OID_TEXT_BYTES - 1);
+    *hash = hash_bytes(HASH_START, id + sizeof data - 1, OID_TEXT_BYTES - 1);
     return true;
 }
 

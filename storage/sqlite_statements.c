@@ -13,6 +13,7 @@
  * Worker only: a cache belongs to one session, a session to one thread at a time. */
 #include "storage/sqlite_statements.h"
 
+#include "protocol/hash.h"
 #include "protocol/memory.h"
 #include "storage/record.h"
 #include "storage/shape_sql.h"
@@ -28,7 +29,7 @@
 struct statement {
     struct statement *next;
     sqlite3_stmt *prepared; /* owned */
-    uint32_t hash;
+    uint64_t hash;
     size_t key_length;
     uint8_t key[]; /* key_length bytes */
 };
@@ -110,15 +111,6 @@ static void plan_key(const struct plan *plan, struct key *key)
         key_add(key, plan->sort[i].offset);
         key_add(key, plan->sort[i].down);
     }
-}
-
-static uint32_t key_hash(const struct key *key)
-{
-    uint32_t hash = 2166136261U; /* FNV-1a */
-    for (size_t i = 0; i < key->length; i++) {
-        hash = (hash ^ key->bytes[i]) * 16777619U;
-    }
-    return hash;
 }
 
 /* ---- The SQL ------------------------------------------------------------------------------ */
@@ -412,7 +404,7 @@ void statements_free(struct statements *statements)
 }
 
 static struct statement *find_statement(struct statements *statements, const struct key *key,
-                                        uint32_t hash)
+                                        uint64_t hash)
 {
     struct statement *s = statements->buckets[hash % STATEMENT_BUCKETS];
     while (s != NULL && !(s->hash == hash && s->key_length == key->length &&
@@ -440,7 +432,7 @@ static void log_form(const struct statements *statements, struct strbuf *sql)
 /* Prepares the plan's statement and keeps it. The cache is bounded: should calls come in more
  * forms than it holds, it starts afresh. */
 static int add_statement(struct statements *statements, const struct plan *plan,
-                         const struct key *key, uint32_t hash, sqlite3_stmt **out)
+                         const struct key *key, uint64_t hash, sqlite3_stmt **out)
 {
     struct strbuf sql;
     strbuf_init(&sql, 0);
@@ -469,7 +461,7 @@ int statements_ready(struct statements *statements, const struct plan *plan, sql
 {
     struct key key;
     plan_key(plan, &key);
-    const uint32_t hash = key_hash(&key);
+    const uint64_t hash = hash_bytes(HASH_START, key.bytes, key.length);
     const struct statement *known = find_statement(statements, &key, hash);
     *out = known == NULL ? NULL : known->prepared;
     int rc = SQLITE_OK;
