@@ -303,6 +303,7 @@ struct question {
     const char *arguments[ARGUMENTS_MAX];
     int count;
     char room[ARGUMENTS_MAX][ACCOUNT_BYTES];
+    char node[NODE_BYTES];
 };
 
 static void add_text(struct question *question, const char *text)
@@ -335,6 +336,20 @@ static void begin(struct question *question, const char *script,
     add_text(question, script);
     add_text(question, "0");
     add_text(question, redis->base_name);
+}
+
+/* A script about what this node says, now. Returns the connection to ask by; NULL: Redis is away. */
+static redisContext *begin_as_node(struct attendance_redis *redis, const char *script,
+                                   struct timestamp now, struct question *question)
+{
+    redisContext *connection = take_idle(redis, question->node);
+    if (connection != NULL) {
+        begin(question, script, redis);
+        add_text(question, question->node);
+        add_number(question, now.ms);
+        add_number(question, SEEN_SECONDS);
+    }
+    return connection;
 }
 
 /* An array of at least `least` elements; NULL: Redis is away now. Caller frees. */
@@ -386,16 +401,11 @@ static bool redis_note(struct attendance *attendance, struct timestamp now,
                        struct attendance_change *changes, size_t count)
 {
     struct attendance_redis *redis = redis_of(attendance);
-    char node[NODE_BYTES];
-    redisContext *connection = take_idle(redis, node);
+    struct question question;
+    redisContext *connection = begin_as_node(redis, note_script, now, &question);
     if (connection == NULL) {
         return false;
     }
-    struct question question;
-    begin(&question, note_script, redis);
-    add_text(&question, node);
-    add_number(&question, now.ms);
-    add_number(&question, SEEN_SECONDS);
     for (size_t i = 0; i < count; i++) {
         const struct attendee *attendee = &changes[i].attendee;
         add_account(&question, attendee->account);
@@ -445,16 +455,11 @@ static bool redis_beat(struct attendance *attendance, struct timestamp now,
     if (!is_connected(redis) && !connect_all(redis)) {
         return false;
     }
-    char node[NODE_BYTES];
-    redisContext *connection = take_idle(redis, node);
+    struct question question;
+    redisContext *connection = begin_as_node(redis, beat_script, now, &question);
     if (connection == NULL) {
         return false;
     }
-    struct question question;
-    begin(&question, beat_script, redis);
-    add_text(&question, node);
-    add_number(&question, now.ms);
-    add_number(&question, SEEN_SECONDS);
     add_number(&question, redis->timeout_ms);
     add_number(&question, ATTENDANCE_BATCH_MAX);
     redisReply *reply = ask(redis, connection, &question, 2);

@@ -376,6 +376,22 @@ int command_with_store(struct command_run *run,
     return code;
 }
 
+static int note_and_commit(struct command_run *run, const void *options)
+{
+    (void)options;
+    enum err err = command_begin(run);
+    if (err == ERR_OK) {
+        command_note(run, OID_NONE, "ok");
+        err = command_commit(run);
+    }
+    return err == ERR_OK ? COMMAND_DONE : command_store_failed(run);
+}
+
+int command_record_alone(struct command_run *run)
+{
+    return command_with_store(run, note_and_commit, NULL);
+}
+
 static int run_with_settings(struct command_run *run, const struct settings *settings,
                              struct given *given)
 {

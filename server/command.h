@@ -81,6 +81,8 @@ int command_read_password(struct command_run *run, const char **out);
 int command_with_store(struct command_run *run,
                        int (*work)(struct command_run *run, const void *options),
                        const void *options);
+/* The same, for a subcommand of which nothing but its row of the record is left to do. */
+int command_record_alone(struct command_run *run);
 
 /* Prints records as one JSON array, or a line of each by `write`. */
 int command_print(struct command_run *run, const struct shape *shape,

@@ -26,17 +26,6 @@ int command_backup(struct command_run *run, const struct file_options *in)
     return COMMAND_DONE;
 }
 
-static int record_restore(struct command_run *run, const void *options)
-{
-    (void)options;
-    enum err err = command_begin(run);
-    if (err == ERR_OK) {
-        command_note(run, OID_NONE, "ok");
-        err = command_commit(run);
-    }
-    return err == ERR_OK ? COMMAND_DONE : command_store_failed(run);
-}
-
 int command_restore(struct command_run *run, const struct file_options *in)
 {
     const struct store_settings settings = settings_of(run);
@@ -44,5 +33,5 @@ int command_restore(struct command_run *run, const struct file_options *in)
     if (store_restore(&settings, in->file, why) != ERR_OK) {
         return command_complain(run, COMMAND_TROUBLE, "%s", why);
     }
-    return command_with_store(run, record_restore, NULL);
+    return command_record_alone(run);
 }

@@ -210,17 +210,6 @@ int command_db_check(struct command_run *run, const struct list_options *in)
 
 /* ---- Upgrade ------------------------------------------------------------------------------ */
 
-static int record_upgrade(struct command_run *run, const void *options)
-{
-    (void)options;
-    enum err err = command_begin(run);
-    if (err == ERR_OK) {
-        command_note(run, OID_NONE, "ok");
-        err = command_commit(run);
-    }
-    return err == ERR_OK ? COMMAND_DONE : command_store_failed(run);
-}
-
 /* Opened as a server opens it, so that none can have a SQLite file meanwhile; recorded afterwards, as
  * by any subcommand. */
 int command_db_upgrade(struct command_run *run, const struct no_options *in)
@@ -245,5 +234,5 @@ int command_db_upgrade(struct command_run *run, const struct no_options *in)
         return COMMAND_DONE;
     }
     fprintf(run->out, "from version %" PRId64 " to %" PRId64 "\n", before, after);
-    return command_with_store(run, record_upgrade, NULL);
+    return command_record_alone(run);
 }

@@ -52,6 +52,18 @@ static int teardown(void **state)
 
 /* ---- Jobs --------------------------------------------------------------------------------- */
 
+/* As a worker does with the job. */
+static void dispatch(void)
+{
+    job.call = (struct call){.arena = world.arena,
+                             .store = world.session,
+                             .settings = world.settings,
+                             .clock = world.clock,
+                             .attempts = world.attempts};
+    assert_int_equal(dispatch_run(&job), ERR_OK);
+    assert_int_equal(job.err, ERR_OK);
+}
+
 static void run(enum job_kind kind, struct account account, int64_t rev, const char *cursor)
 {
     const struct job before = job;
@@ -63,13 +75,7 @@ static void run(enum job_kind kind, struct account account, int64_t rev, const c
                        .cursor_rev = rev,
                        .asked = before.asked,
                        .id_json = kind == JOB_RESUME ? "7" : NULL};
-    job.call = (struct call){.arena = world.arena,
-                             .store = world.session,
-                             .settings = world.settings,
-                             .clock = world.clock,
-                             .attempts = world.attempts};
-    assert_int_equal(dispatch_run(&job), ERR_OK);
-    assert_int_equal(job.err, ERR_OK);
+    dispatch();
 }
 
 /* How many frames of the job's replay have both texts. Frees what the job holds. */
@@ -231,13 +237,7 @@ static void assert_rows(struct in_order_ask ask, int64_t from_rev, const char *s
                        .cursor_rev = from_rev,
                        .asks = &ask,
                        .ask_count = 1};
-    job.call = (struct call){.arena = world.arena,
-                             .store = world.session,
-                             .settings = world.settings,
-                             .clock = world.clock,
-                             .attempts = world.attempts};
-    assert_int_equal(dispatch_run(&job), ERR_OK);
-    assert_int_equal(job.err, ERR_OK);
+    dispatch();
     for (struct emission *at = job.replay; at != NULL; at = at->next) {
         const struct frame_place *place = frame_place(at->frame);
         size_t length = strlen(text);
