@@ -14,6 +14,12 @@ bool field_is_stored(const struct field *field)
            field->kind != KIND_OBJECT_LIST;
 }
 
+bool kind_is_scalar(enum kind kind)
+{
+    return kind == KIND_OID || kind == KIND_TEXT || kind == KIND_NUMBER || kind == KIND_BOOL ||
+           kind == KIND_TIME;
+}
+
 bool value_is_absent(const struct field *field, union value value)
 {
     switch (field->kind) {

@@ -7,6 +7,9 @@
 /* Whether the field is stored: everything but views and objects. */
 bool field_is_stored(const struct field *field);
 
+/* One value that can be compared and set, no list and no object. */
+bool kind_is_scalar(enum kind kind);
+
 /* Whether a value given for the field is an absent one (shape.h); a bool never is. */
 bool value_is_absent(const struct field *field, union value value);
 

@@ -447,9 +447,7 @@ static bool keeps(const struct sqlite_session *s, enum collection collection)
 static enum err write_kept(struct sqlite_session *s, struct kept_record *kept)
 {
     struct change changes[KEPT_FIELDS_MAX];
-    struct oid id;
-    memcpy(&id, kept->record, sizeof(id));
-    const struct condition is_it = id_is(kept->collection, id);
+    const struct condition is_it = id_is(kept->collection, kept_id(kept));
     const struct plan plan = {.operation = PLAN_UPDATE,
                               .collection = kept->collection,
                               .conditions = &is_it,

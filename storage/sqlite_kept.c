@@ -1,8 +1,9 @@
 /* Records of one run in memory.
  *
  * A table of chains, small: a run has some hundred jobs. Copies and texts lie in an arena that is
- * reset when the run is over; a text stays where it is until then, whatever replaces it. A job's first change of a record saves the record as it was, so that a job that
- * fails can be taken back here as the database takes back its own.
+ * reset when the run is over; a text stays where it is until then, whatever replaces it. A job's first
+ * change of a record saves the record as it was, so that a job that fails can be taken back here as the
+ * database takes back its own.
  *
  * Worker only; belongs to one session. */
 #include "storage/sqlite_kept.h"
@@ -54,12 +55,6 @@ struct arena *kept_arena(struct kept *kept)
 
 /* ---- What can be told in memory ------------------------------------------------------------ */
 
-static bool is_scalar(const struct field *field)
-{
-    return field->kind == KIND_OID || field->kind == KIND_TEXT || field->kind == KIND_NUMBER ||
-           field->kind == KIND_BOOL || field->kind == KIND_TIME;
-}
-
 bool kept_can(enum collection collection, const struct condition *conditions,
               size_t condition_count, const struct change *changes, size_t change_count)
 {
@@ -67,13 +62,14 @@ bool kept_can(enum collection collection, const struct condition *conditions,
     assert(shape->count <= KEPT_FIELDS_MAX);
     for (size_t i = 0; i < condition_count; i++) {
         const enum compare compare = conditions[i].compare;
-        if (!is_scalar(shape_field(shape, conditions[i].offset)) ||
+        if (!kind_is_scalar(shape_field(shape, conditions[i].offset)->kind) ||
             (compare > AT_LEAST && compare != ABSENT)) {
             return false;
         }
     }
     for (size_t i = 0; i < change_count; i++) {
-        if (!is_scalar(shape_field(shape, changes[i].offset)) || changes[i].kind > CHANGE_MAX) {
+        if (!kind_is_scalar(shape_field(shape, changes[i].offset)->kind) ||
+            changes[i].kind > CHANGE_MAX) {
             return false;
         }
     }
@@ -82,7 +78,7 @@ bool kept_can(enum collection collection, const struct condition *conditions,
 
 /* ---- Finding ------------------------------------------------------------------------------- */
 
-static struct oid id_of(const struct kept_record *kept)
+struct oid kept_id(const struct kept_record *kept)
 {
     struct oid id;
     memcpy(&id, kept->record, sizeof(id)); /* the id is the first member of every record */
@@ -98,7 +94,8 @@ static size_t bucket_of(struct oid id)
 struct kept_record *kept_find(const struct kept *kept, enum collection collection, struct oid id)
 {
     struct kept_record *record = kept->buckets[bucket_of(id)];
-    while (record != NULL && !(record->collection == collection && oid_equal(id_of(record), id))) {
+    while (record != NULL &&
+           !(record->collection == collection && oid_equal(kept_id(record), id))) {
         record = record->next;
     }
     return record;
@@ -112,7 +109,7 @@ struct kept_record *kept_add(struct kept *kept, enum collection collection, cons
     added->collection = collection;
     added->record = arena_alloc(kept->arena, size);
     memcpy(added->record, record, size);
-    struct kept_record **bucket = &kept->buckets[bucket_of(id_of(added))];
+    struct kept_record **bucket = &kept->buckets[bucket_of(kept_id(added))];
     added->next = *bucket;
     *bucket = added;
     *kept->last = added;

@@ -33,6 +33,7 @@ bool kept_holds(enum collection collection);
 bool kept_can(enum collection collection, const struct condition *conditions,
               size_t condition_count, const struct change *changes, size_t change_count);
 
+struct oid kept_id(const struct kept_record *kept);
 /* The kept record with this id; NULL: it is not kept. */
 struct kept_record *kept_find(const struct kept *kept, enum collection collection, struct oid id);
 /* Keeps a copy of a record as it is stored; its texts are in kept_arena. */

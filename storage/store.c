@@ -340,12 +340,6 @@ enum err store_ping(struct store_session *session)
 
 /* ---- Checks of our own mistakes ----------------------------------------------------------- */
 
-static bool kind_is_scalar(enum kind kind)
-{
-    return kind == KIND_OID || kind == KIND_TEXT || kind == KIND_NUMBER || kind == KIND_BOOL ||
-           kind == KIND_TIME;
-}
-
 static bool condition_is_sound(const struct shape *shape, const struct condition *condition)
 {
     const struct field *field = shape_field(shape, condition->offset);
