@@ -17,10 +17,13 @@
  * such numbers (replica sets and sharded clusters of MongoDB), so that a standalone or compatible
  * server is never sent one. `retryWrites=false` in the URL turns it off.
  *
- * Indexes are made by name; making one that is there already does nothing. Two nodes that open an
- * empty database at once may get in each other's way, so that it is tried a few times. Collections
+ * Indexes are made by name, those that the server does not list yet: asking is cheaper than making them
+ * again, which some servers take for a mistake. Two nodes that open an empty database at once may get in
+ * each other's way, so that it is tried a few times. Collections
  * come into being with the first insert. */
 #include "storage/mongo_database.h"
+
+#include "protocol/memory.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -142,8 +145,34 @@ static void add_index(bson_t *out, const struct index_row *index)
     }
 }
 
-/* {createIndexes: collection, indexes: […]}; false when the collection has none. */
-static bool indexes_command(bson_t *command, enum collection collection)
+/* The name of an index as the server lists it; NULL: it has none. */
+static const char *name_listed(const bson_t *index)
+{
+    bson_iter_t at;
+    return bson_iter_init_find(&at, index, "name") && BSON_ITER_HOLDS_UTF8(&at)
+               ? bson_iter_utf8(&at, NULL)
+               : NULL;
+}
+
+/* Which of index_rows the collection has. Where the server does not tell, none: making an index that is
+ * there does nothing. */
+static void find_made(mongoc_collection_t *in, bool *is_made)
+{
+    size_t count = 0;
+    const struct index_row *indexes = index_rows(&count);
+    mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
+    const bson_t *listed;
+    while (mongoc_cursor_next(cursor, &listed)) {
+        const char *name = name_listed(listed);
+        for (size_t i = 0; i < count && name != NULL; i++) {
+            is_made[i] = is_made[i] || strcmp(indexes[i].name, name) == 0;
+        }
+    }
+    mongoc_cursor_destroy(cursor);
+}
+
+/* {createIndexes: collection, indexes: […]}; false when the collection lacks none. */
+static bool indexes_command(bson_t *command, enum collection collection, const bool *is_made)
 {
     size_t count = 0;
     uint32_t used = 0;
@@ -154,7 +183,7 @@ static bool indexes_command(bson_t *command, enum collection collection)
     BSON_APPEND_UTF8(command, "createIndexes", collection_row(collection)->name);
     BSON_APPEND_ARRAY_BEGIN(command, "indexes", &array);
     for (size_t i = 0; i < count; i++) {
-        if (indexes[i].collection == collection) {
+        if (indexes[i].collection == collection && !is_made[i]) {
             bson_uint32_to_string(used++, &name, buffer, sizeof(buffer));
             BSON_APPEND_DOCUMENT_BEGIN(&array, name, &item);
             add_index(&item, &indexes[i]);
@@ -165,20 +194,50 @@ static bool indexes_command(bson_t *command, enum collection collection)
     return used > 0;
 }
 
+static bool has_indexes(enum collection collection)
+{
+    size_t count = 0;
+    const struct index_row *indexes = index_rows(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (indexes[i].collection == collection) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Makes the indexes that the collection lacks; false: *error says why. */
+static bool indexes_make_once(mongoc_client_t *client, const struct mongo_database *database,
+                              enum collection collection, bson_error_t *error)
+{
+    size_t count = 0;
+    (void)index_rows(&count);
+    bool *is_made = memory_resize(NULL, count * sizeof(*is_made));
+    memset(is_made, 0, count * sizeof(*is_made));
+    mongoc_collection_t *in =
+        mongoc_client_get_collection(client, database->name, collection_row(collection)->name);
+    find_made(in, is_made);
+    mongoc_collection_destroy(in);
+    bson_t command = BSON_INITIALIZER;
+    const bool is_done =
+        !indexes_command(&command, collection, is_made) ||
+        mongoc_client_command_simple(client, database->name, &command, NULL, NULL, error);
+    bson_destroy(&command);
+    free(is_made);
+    return is_done;
+}
+
 static enum err indexes_make(mongoc_client_t *client, const struct mongo_database *database,
                              enum collection collection, char why[256])
 {
-    bson_t command = BSON_INITIALIZER;
     bson_error_t error = {0};
-    bool is_done = !indexes_command(&command, collection);
+    bool is_done = !has_indexes(collection);
     for (int i = 0; i < INDEX_ATTEMPTS && !is_done; i++) {
-        is_done =
-            mongoc_client_command_simple(client, database->name, &command, NULL, NULL, &error);
+        is_done = indexes_make_once(client, database, collection, &error);
         if (error.domain != MONGOC_ERROR_SERVER) {
             break; /* not one node in another's way: no answer */
         }
     }
-    bson_destroy(&command);
     if (!is_done) {
         char described[200];
         mongo_describe(&error, described, sizeof(described));
@@ -207,12 +266,11 @@ static bool find_old_index(mongoc_collection_t *in, enum collection collection, 
 {
     mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
     const bson_t *index;
-    bson_iter_t at;
     bool is_found = false;
     while (!is_found && mongoc_cursor_next(cursor, &index)) {
-        if (bson_iter_init_find(&at, index, "name") && BSON_ITER_HOLDS_UTF8(&at) &&
-            !has_row(collection, bson_iter_utf8(&at, NULL))) {
-            snprintf(name, 128, "%s", bson_iter_utf8(&at, NULL));
+        const char *listed = name_listed(index);
+        if (listed != NULL && !has_row(collection, listed)) {
+            snprintf(name, 128, "%s", listed);
             is_found = true;
         }
     }
