@@ -132,9 +132,11 @@ static bool lane_push(struct jobs *jobs, struct job *job)
     bool has_room = lane->waiting.count < jobs->settings.lane_max;
     if (has_room) {
         list_push(&lane->waiting, job);
-        pthread_cond_signal(&lane->filled);
     }
     pthread_mutex_unlock(&lane->lock);
+    if (has_room) {
+        pthread_cond_signal(&lane->filled); /* who wakes finds the lock free */
+    }
     return has_room;
 }
 
