@@ -17,7 +17,8 @@
  *  - A connection that waits for its worker is neither read nor *written* by its poll loop while
  *    reading is switched off. So answers don't go through it: they are sent on the socket, and
  *    what the kernel has no room for is tried again by a timer of 20 ms that runs only then.
- *  - A kept connection is told to it as finished only once it can be written to: it would spin.
+ *  - A kept connection that cannot be written to when it is told that the answer is over makes it
+ *    spin. So it is told also that it can be.
  *  - What was received behind a request (pipelining) it keeps, and parses the next one from there.
  *    If that has a body it takes the headers for the body, and then turns in a loop for ever. So
  *    such a request is answered 503 and the connection closed; without a body all goes well.
@@ -132,6 +133,21 @@ static void retry_in(struct conn *conn, lws_usec_t us)
     loop->stuck[loop->stuck_count++] = conn->handle;
 }
 
+/* The library is ready for the next request when it has heard that the connection can be written to.
+ * All was sent, so it hears that at once and the kernel is not asked. What it holds of the next
+ * request it looks into behind an event. */
+static void begin_anew(struct conn *conn)
+{
+    struct lws_context *context = conn->loop->context;
+    struct lws_pollfd writable = {
+        .fd = lws_get_socket_fd(conn->wsi), .events = LWS_POLLOUT, .revents = LWS_POLLOUT};
+    conn->http.is_pipelined = request_is_buffered(conn->wsi);
+    if (conn->http.is_pipelined) {
+        lws_cancel_service(context);
+    }
+    (void)lws_service_fd(context, &writable); /* may close the connection */
+}
+
 /* In HTTP_ANSWERING, outside of the library's callbacks: sends, and when all is out gets ready for
  * the next request. */
 static int answer_go_on(struct conn *conn)
@@ -140,7 +156,7 @@ static int answer_go_on(struct conn *conn)
     if (!send_some(conn)) {
         return -1;
     }
-    if (has_unsent(conn) || (http->keep_alive && lws_send_pipe_choked(conn->wsi))) {
+    if (has_unsent(conn)) {
         retry_in(conn, RETRY_US);
         return 0;
     }
@@ -155,7 +171,7 @@ static int answer_go_on(struct conn *conn)
         return -1;
     }
     lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
-    http->is_pipelined = request_is_buffered(conn->wsi);
+    begin_anew(conn);
     return 0;
 }
 
