@@ -168,13 +168,13 @@ int sql_bind_list_item(sqlite3_stmt *statement, int at, struct oid id)
 
 /* ---- Out ---------------------------------------------------------------------------------- */
 
-/* A column's bytes as text or blob; NULL with length 0 for an empty blob. */
-static const char *column_bytes(sqlite3_stmt *statement, int at, size_t *length)
+/* A value's bytes as text or blob; NULL with length 0 for an empty blob. */
+static const char *value_bytes(sqlite3_value *value, size_t *length)
 {
-    const char *bytes = sqlite3_column_type(statement, at) == SQLITE_TEXT
-                            ? (const char *)sqlite3_column_text(statement, at)
-                            : sqlite3_column_blob(statement, at);
-    *length = bytes == NULL ? 0 : (size_t)sqlite3_column_bytes(statement, at);
+    const char *bytes = sqlite3_value_type(value) == SQLITE_TEXT
+                            ? (const char *)sqlite3_value_text(value)
+                            : sqlite3_value_blob(value);
+    *length = bytes == NULL ? 0 : (size_t)sqlite3_value_bytes(value);
     return bytes;
 }
 
@@ -252,12 +252,11 @@ static int storage_class(enum kind kind)
     return classes[kind];
 }
 
-static bool read_message_text(sqlite3_stmt *statement, int at, struct arena *arena,
-                              struct message_text *out)
+static bool read_message_text(sqlite3_value *value, struct arena *arena, struct message_text *out)
 {
     size_t length = 0;
-    const bool is_plain = sqlite3_column_type(statement, at) == SQLITE_TEXT;
-    const char *bytes = column_bytes(statement, at, &length);
+    const bool is_plain = sqlite3_value_type(value) == SQLITE_TEXT;
+    const char *bytes = value_bytes(value, &length);
     if (bytes == NULL) {
         return false;
     }
@@ -271,7 +270,9 @@ static bool read_message_text(sqlite3_stmt *statement, int at, struct arena *are
 bool sql_read_field(sqlite3_stmt *statement, int at, const struct field *field, struct arena *arena,
                     void *record)
 {
-    const int type = sqlite3_column_type(statement, at);
+    /* Without SQLite's own mutexes (sqlite_file.c) this one may be looked into. */
+    sqlite3_value *value = sqlite3_column_value(statement, at);
+    const int type = sqlite3_value_type(value);
     const int expected = storage_class(field->kind);
     if (type == SQLITE_NULL) {
         return true; /* the record was cleared */
@@ -284,33 +285,33 @@ bool sql_read_field(sqlite3_stmt *statement, int at, const struct field *field, 
     const char *bytes;
     switch (field->kind) {
     case KIND_OID:
-        bytes = column_bytes(statement, at, &length);
+        bytes = value_bytes(value, &length);
         if (length != OID_BYTES) {
             return false;
         }
         memcpy(member, bytes, OID_BYTES);
         return true;
     case KIND_TEXT:
-        bytes = column_bytes(statement, at, &length);
+        bytes = value_bytes(value, &length);
         *(const char **)member = bytes == NULL ? NULL : arena_text(arena, bytes, length);
         return bytes != NULL;
     case KIND_NUMBER:
-        *(int64_t *)member = sqlite3_column_int64(statement, at);
+        *(int64_t *)member = sqlite3_value_int64(value);
         return true;
     case KIND_BOOL:
-        *(bool *)member = sqlite3_column_int(statement, at) != 0;
+        *(bool *)member = sqlite3_value_int(value) != 0;
         return true;
     case KIND_TIME:
-        ((struct timestamp *)member)->ms = sqlite3_column_int64(statement, at);
+        ((struct timestamp *)member)->ms = sqlite3_value_int64(value);
         return time_is_writable(*(struct timestamp *)member);
     case KIND_TEXT_LIST:
-        bytes = column_bytes(statement, at, &length);
+        bytes = value_bytes(value, &length);
         return read_text_list(bytes, length, arena, member);
     case KIND_OID_LIST:
-        bytes = column_bytes(statement, at, &length);
+        bytes = value_bytes(value, &length);
         return read_oid_list(bytes, length, arena, member);
     case KIND_MESSAGE_TEXT:
-        return read_message_text(statement, at, arena, member);
+        return read_message_text(value, arena, member);
     default:
         assert(false && "a field that is not stored");
         return false;
