@@ -388,6 +388,11 @@ static enum err check_framing(const struct request *request, const struct loop *
     return ERR_OK;
 }
 
+static bool path_is_page(const struct loop *loop, const char *path, size_t length)
+{
+    return health_is_path(path, length) || page_find(loop->page, path, length) != NULL;
+}
+
 int http_request(struct conn *conn, const char *path, size_t length)
 {
     struct loop *loop = conn->loop;
@@ -422,8 +427,7 @@ int http_request(struct conn *conn, const char *path, size_t length)
     if (request.method == METHOD_OPTIONS) {
         return answer_preflight(conn, is_call);
     }
-    bool is_page = health_is_path(path, length) || page_find(loop->page, path, length) != NULL;
-    if (is_call || (request.method == METHOD_POST && !is_page)) {
+    if (is_call || (request.method == METHOD_POST && !path_is_page(loop, path, length))) {
         return request_call(conn, &request);
     }
     if (request.method != METHOD_GET && request.method != METHOD_HEAD) {

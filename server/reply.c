@@ -40,11 +40,17 @@ static const char *phrase_of(int status)
 void reply_write(struct strbuf *out, const struct reply *reply, bool keep_alive)
 {
     assert(reply->status >= 100 && reply->status <= 599);
-    strbuf_add_format(out, "HTTP/1.1 %d %s\r\n", reply->status, phrase_of(reply->status));
+    strbuf_add_literal(out, "HTTP/1.1 ");
+    strbuf_add_number(out, reply->status);
+    strbuf_add_char(out, ' ');
+    strbuf_add_text(out, phrase_of(reply->status));
     if (reply->type != NULL) {
-        strbuf_add_format(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", reply->type,
-                          reply->length);
+        strbuf_add_literal(out, "\r\nContent-Type: ");
+        strbuf_add_text(out, reply->type);
+        strbuf_add_literal(out, "\r\nContent-Length: ");
+        strbuf_add_number(out, (int64_t)reply->length);
     }
+    strbuf_add_literal(out, "\r\n");
     if (reply->headers != NULL) {
         strbuf_add_text(out, reply->headers);
     } else {
