@@ -67,13 +67,11 @@ void oid_format(struct oid id, char text[OID_TEXT_BYTES])
     text[2 * OID_BYTES] = '\0';
 }
 
-/* Writes `count` decimal digits of `number`. */
-static void put_digits(char *text, int count, unsigned number)
+/* Writes a number below 100. */
+static void put_two(char *text, unsigned number)
 {
-    for (int i = count - 1; i >= 0; i--) {
-        text[i] = (char)('0' + (char)(number % 10));
-        number /= 10;
-    }
+    text[0] = (char)('0' + number / 10);
+    text[1] = (char)('0' + number % 10);
 }
 
 /* Writes YYYY-MM-DD of a day since 1970-01-01. */
@@ -89,9 +87,10 @@ static void put_date(char *text, unsigned day)
     unsigned month = (5 * day_of_year + 2) / 153; /* 0 is March */
     unsigned year = era * 400 + year_of_era + (month >= 10 ? 1 : 0);
 
-    put_digits(text, 4, year);
-    put_digits(text + 5, 2, month < 10 ? month + 3 : month - 9);
-    put_digits(text + 8, 2, day_of_year - (153 * month + 2) / 5 + 1);
+    put_two(text, year / 100);
+    put_two(text + 2, year % 100);
+    put_two(text + 5, month < 10 ? month + 3 : month - 9);
+    put_two(text + 8, day_of_year - (153 * month + 2) / 5 + 1);
 }
 
 bool time_is_writable(struct timestamp time)
@@ -106,10 +105,11 @@ void time_format(struct timestamp time, char text[TIME_TEXT_BYTES])
     unsigned ms = (unsigned)(time.ms % MS_OF_DAY);
     memcpy(text, "0000-00-00T00:00:00.000Z", TIME_TEXT_BYTES);
     put_date(text, (unsigned)(time.ms / MS_OF_DAY));
-    put_digits(text + 11, 2, ms / 3600000);
-    put_digits(text + 14, 2, ms / 60000 % 60);
-    put_digits(text + 17, 2, ms / 1000 % 60);
-    put_digits(text + 20, 3, ms % 1000);
+    put_two(text + 11, ms / 3600000);
+    put_two(text + 14, ms / 60000 % 60);
+    put_two(text + 17, ms / 1000 % 60);
+    put_two(text + 20, ms % 1000 / 10);
+    text[22] = (char)('0' + ms % 10);
 }
 
 static bool is_leap(int year)

@@ -101,6 +101,7 @@ struct shape;
 
 struct field {
     const char *name;        /* on the wire and in the store */
+    size_t name_length;      /* 0 where it is never written */
     const char *doc;         /* one line, Chinese, for the API document */
     const struct shape *sub; /* of KIND_OBJECT and KIND_OBJECT_LIST */
     const char *choices;     /* "01|02|06", or NULL: the only values of a text */
@@ -130,8 +131,8 @@ struct shape {
 
 /* One row of a shape. FIELD is the usual one, the others name what is special about theirs. */
 #define FIELD_BASE(type, member, wire, kind_, flags_, min_, max_, doc_)                            \
-    .name = (wire), .doc = (doc_), .min = (min_), .max = (max_),                                   \
-    .offset = offsetof(struct type, member), .kind = (kind_), .flags = (flags_)
+    .name = (wire), .name_length = sizeof("" wire) - 1, .doc = (doc_), .min = (min_),              \
+    .max = (max_), .offset = offsetof(struct type, member), .kind = (kind_), .flags = (flags_)
 #define FIELD(type, member, wire, flags, min, max, doc)                                            \
     {                                                                                              \
         FIELD_BASE(type, member, wire, KIND_OF(type, member), flags, min, max, doc)                \

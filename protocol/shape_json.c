@@ -14,9 +14,8 @@
 
 /* Writes `"name":`, with a comma before it unless it is the object's first member. The names of
  * shapes are ours: nothing in them wants escaping. */
-static void write_name(struct strbuf *out, const char *name, bool *is_first)
+static void write_name(struct strbuf *out, const char *name, size_t length, bool *is_first)
 {
-    size_t length = strlen(name);
     char *end = strbuf_reserve(out, length + 4);
     char *start = end;
     if (!*is_first) {
@@ -109,14 +108,14 @@ static void write_notice_part(struct strbuf *out, const char *name, const struct
     if (part->text == NULL) {
         return;
     }
-    write_name(out, name, is_first);
+    write_name(out, name, strlen(name), is_first);
     strbuf_add_char(out, '{');
     bool is_first_inside = true;
     if (part->type != NULL) {
-        write_name(out, "type", &is_first_inside);
+        write_name(out, "type", 4, &is_first_inside);
         strbuf_add_json(out, part->type);
     }
-    write_name(out, "text", &is_first_inside);
+    write_name(out, "text", 4, &is_first_inside);
     strbuf_add_json(out, part->text);
     strbuf_add_char(out, '}');
 }
@@ -168,13 +167,13 @@ static const struct {
 };
 
 static void write_field(struct strbuf *out, const struct field *field, const char *name,
-                        const void *record, bool *is_first)
+                        size_t name_length, const void *record, bool *is_first)
 {
     const void *member = (const char *)record + field->offset;
     if (field_is_absent(field, record)) {
         const char *absent = writers[field->kind].absent;
         if ((field->flags & ALWAYS) != 0 && absent != NULL) {
-            write_name(out, name, is_first);
+            write_name(out, name, name_length, is_first);
             strbuf_add_text(out, absent);
         }
         return;
@@ -182,7 +181,7 @@ static void write_field(struct strbuf *out, const struct field *field, const cha
     if ((field->flags & OMIT_FALSE) != 0 && field->kind == KIND_BOOL && !*(const bool *)member) {
         return;
     }
-    write_name(out, name, is_first);
+    write_name(out, name, name_length, is_first);
     writers[field->kind].write(out, field, member);
 }
 
@@ -198,9 +197,9 @@ void shape_write(struct strbuf *out, const struct shape *shape, const void *reco
         /* A record's own id is its first row. */
         unsigned own = i == 0 ? field->flags | flags : 0;
         if ((own & UNDERSCORE_ID) != 0 && field->kind == KIND_OID) {
-            write_field(out, field, "_id", record, &is_first);
+            write_field(out, field, "_id", 3, record, &is_first);
         }
-        write_field(out, field, field->name, record, &is_first);
+        write_field(out, field, field->name, field->name_length, record, &is_first);
     }
     strbuf_add_char(out, '}');
 }

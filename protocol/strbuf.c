@@ -50,21 +50,13 @@ char *strbuf_take(struct strbuf *buffer)
     return memory;
 }
 
-static void grow(struct strbuf *buffer, size_t bytes)
+void strbuf_grow(struct strbuf *buffer, size_t bytes)
 {
     assert(bytes <= PTRDIFF_MAX / 4 && buffer->size <= PTRDIFF_MAX / 4);
     size_t needed = buffer->room + buffer->length + bytes + 1;
     size_t size = buffer->size == 0 ? buffer->room + FIRST_BYTES : buffer->size * 2;
     buffer->size = size < needed ? needed : size;
     buffer->memory = memory_resize(buffer->memory, buffer->size);
-}
-
-char *strbuf_reserve(struct strbuf *buffer, size_t bytes)
-{
-    if (bytes >= buffer->size - buffer->room - buffer->length || buffer->memory == NULL) {
-        grow(buffer, bytes);
-    }
-    return buffer->memory + buffer->room + buffer->length;
 }
 
 void strbuf_add(struct strbuf *buffer, const char *text, size_t length)

@@ -32,9 +32,18 @@ const char *strbuf_text(const struct strbuf *buffer);
  * owns, free() it. NULL when nothing was ever written. */
 char *strbuf_take(struct strbuf *buffer);
 
+/* Makes memory for `bytes` more. */
+void strbuf_grow(struct strbuf *buffer, size_t bytes);
+
 /* Makes room for `bytes` more and returns where they go; the caller writes there, ends with a NUL
  * at the new end, and adds what it wrote to buffer->length. For writers that format in place. */
-char *strbuf_reserve(struct strbuf *buffer, size_t bytes);
+static inline char *strbuf_reserve(struct strbuf *buffer, size_t bytes)
+{
+    if (buffer->memory == NULL || bytes >= buffer->size - buffer->room - buffer->length) {
+        strbuf_grow(buffer, bytes);
+    }
+    return buffer->memory + buffer->room + buffer->length;
+}
 
 void strbuf_add(struct strbuf *buffer, const char *text, size_t length);
 void strbuf_add_text(struct strbuf *buffer, const char *text);
