@@ -14,6 +14,10 @@
  * back in the order in which they were submitted. A job that fails leaves nothing (store_undo). A
  * lost run is told to everybody in it, and none of its events leaves.
  *
+ * A reader keeps its view of the store from one job to the next as long as what waits had come
+ * before the view was begun: a job sees all that was on disk when it came, and asking SQLite for the
+ * newest state (four locks of the file) is shared by those that wait together. An idle one has no view.
+ *
  * The loop is woken by the push that makes the finished list non-empty, and by no other: it always
  * takes the whole list. Jobs are moved under a lane's or the list's lock, never both. */
 #include "server/jobs.h"
@@ -50,6 +54,7 @@ struct lane_queue {
     pthread_mutex_t lock;
     pthread_cond_t filled;
     struct job_list waiting; /* lock */
+    uint64_t came;           /* lock; how many jobs ever came here */
     bool is_stopping;        /* lock */
 };
 
@@ -62,6 +67,8 @@ struct worker {
     struct audit_chain *chain; /* LANE_WRITE: what its jobs note goes here */
     struct token_cache *tokens;
     int64_t logged_ms; /* when the store's trouble was last logged */
+    bool looks;        /* LANE_READ: the session has a view, begun after... */
+    uint64_t seen;     /* ...so many jobs had come to the lane */
 };
 
 struct jobs {
@@ -131,6 +138,7 @@ static bool lane_push(struct jobs *jobs, struct job *job)
     pthread_mutex_lock(&lane->lock);
     bool has_room = lane->waiting.count < jobs->settings.lane_max;
     if (has_room) {
+        job->place = ++lane->came;
         list_push(&lane->waiting, job);
     }
     pthread_mutex_unlock(&lane->lock);
@@ -140,22 +148,51 @@ static bool lane_push(struct jobs *jobs, struct job *job)
     return has_room;
 }
 
-/* Waits for work; an empty list: there will be no more. */
-static struct job_list lane_take(struct lane_queue *lane, size_t max)
+static void look_away(struct worker *worker)
 {
+    if (worker->looks) {
+        store_look_away(worker->session);
+        worker->looks = false;
+    }
+}
+
+/* Waits for work, without a view; an empty list: there will be no more. `came`: see lane_queue. */
+static struct job_list lane_take(struct worker *worker, uint64_t *came)
+{
+    struct lane_queue *lane = &worker->jobs->lanes[worker->lane];
     struct job_list taken = {.count = 0};
     pthread_mutex_lock(&lane->lock);
     while (lane->waiting.first == NULL && !lane->is_stopping) {
-        pthread_cond_wait(&lane->filled, &lane->lock);
+        if (worker->looks) {
+            pthread_mutex_unlock(&lane->lock);
+            look_away(worker);
+            pthread_mutex_lock(&lane->lock);
+        } else {
+            pthread_cond_wait(&lane->filled, &lane->lock);
+        }
     }
-    if (lane->waiting.count <= max) {
+    if (lane->waiting.count <= worker->take_max) {
         list_append(&taken, &lane->waiting);
     }
-    while (taken.count < max && lane->waiting.first != NULL) {
+    while (taken.count < worker->take_max && lane->waiting.first != NULL) {
         list_push(&taken, list_pop(&lane->waiting));
     }
+    *came = lane->came;
     pthread_mutex_unlock(&lane->lock);
     return taken;
+}
+
+/* A job must see all that was on disk when it came. So those that had come when a view was begun can
+ * share it, and while many wait the store is asked for its newest state once for several. */
+static void look(struct worker *worker, const struct job *job, uint64_t came)
+{
+    if (worker->looks && job->place <= worker->seen) {
+        return;
+    }
+    look_away(worker);
+    store_look(worker->session);
+    worker->looks = true;
+    worker->seen = came;
 }
 
 /* Worker only. Empties `done`. */
@@ -245,6 +282,9 @@ static void run_singly(struct worker *worker, struct job_list *taken, struct job
     struct job *job;
     while ((job = list_pop(taken)) != NULL) {
         enum err err = run_job(worker, job);
+        if (job->err == ERR_STORE) {
+            look_away(worker); /* the next one finds out for itself */
+        }
         if (err == ERR_OK && job->call.first_note == NULL) {
             list_push(done, job);
             continue;
@@ -384,16 +424,20 @@ static void run_then_commit(struct worker *worker, struct job_list *taken, struc
 static void *worker_main(void *data)
 {
     struct worker *worker = data;
-    struct lane_queue *lane = &worker->jobs->lanes[worker->lane];
     for (;;) {
-        struct job_list taken = lane_take(lane, worker->take_max);
+        uint64_t came;
+        struct job_list taken = lane_take(worker, &came);
         if (taken.first == NULL) {
+            look_away(worker);
             return NULL;
         }
         struct job_list done = {.count = 0};
         if (worker->lane == LANE_WRITE) {
             run_then_commit(worker, &taken, &done);
         } else {
+            if (worker->lane == LANE_READ) {
+                look(worker, taken.first, came);
+            }
             run_singly(worker, &taken, &done);
         }
         hand_back(worker->jobs, &done);

@@ -57,6 +57,7 @@ struct job {
     enum lane lane;
     struct conn_handle from;
     int64_t submitted_ms; /* monotonic */
+    uint64_t place;       /* in its lane: how many had come there with it */
     /* In. */
     const struct route *route; /* JOB_REST */
     char *body;                /* owned; `length` bytes, may be NULL */

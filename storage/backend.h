@@ -36,6 +36,8 @@ struct store_ops {
     void (*abandon)(struct store_session *session);
     enum err (*mark)(struct store_session *session);
     enum err (*undo)(struct store_session *session);
+    void (*look)(struct store_session *session); /* both NULL: nothing is to be done */
+    void (*look_away)(struct store_session *session);
     enum err (*insert)(struct store_session *session, enum collection collection,
                        const void *record);
     enum err (*insert_many)(struct store_session *session, enum collection collection,

@@ -12,6 +12,8 @@
  * and so does its commit, so that every job of it is answered ERR_STORE. The next run starts
  * afresh. The same holds where a savepoint cannot be rolled back to.
  *
+ * A session that looks (store_look) reads in one transaction, which its first read begins.
+ *
  * Without a run every write is its own transaction, on disk when it returns.
  *
  * What must hold: no statement stays unreset when a call returns (it would hold a snapshot), and a
@@ -162,6 +164,7 @@ static void sqlite_session_close(struct store_session *session)
     if (s->in_run) {
         sqlite_abandon(session);
     }
+    statements_look_away(&s->statements);
     statements_free(&s->statements);
     kept_free(s->kept);
     const int rc = sqlite3_close(s->db);
@@ -292,6 +295,19 @@ static enum err writing(struct sqlite_session *s)
     return ERR_OK;
 }
 
+/* In memory a reader keeps the writer waiting: there each call looks for itself. */
+static void sqlite_look(struct store_session *session)
+{
+    struct sqlite_session *s = of(session);
+    assert(!s->writes);
+    s->statements.looks = !((const struct sqlite_store *)session->store)->file.in_memory;
+}
+
+static void sqlite_look_away(struct store_session *session)
+{
+    statements_look_away(&of(session)->statements);
+}
+
 /* ---- Operations --------------------------------------------------------------------------- */
 
 /* Steps a statement that returns no rows, to its end. */
@@ -409,24 +425,7 @@ static enum err select_rows(struct sqlite_session *s, struct arena *arena,
     return ERR_OK;
 }
 
-static struct condition id_is(enum collection collection, struct oid id)
-{
-    return (struct condition){.offset = collection_row(collection)->shape->fields[0].offset,
-                              .compare = IS,
-                              .value = {.oid = id}};
-}
-
-/* The record with this id, and the other conditions. */
-static void with_id(struct condition all[CONDITIONS_MAX + 1], enum collection collection,
-                    struct oid id, const struct condition *conditions, size_t condition_count)
-{
-    all[0] = id_is(collection, id);
-    if (condition_count > 0) {
-        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
-    }
-}
-
-/* The same for one that changes a record, or none. */
+/* Runs a plan that changes a record, or none. */
 static enum err run_changing(struct sqlite_session *s, const struct plan *plan)
 {
     TRY(run_plan(s, plan));
@@ -447,7 +446,7 @@ static bool keeps(const struct sqlite_session *s, enum collection collection)
 static enum err write_kept(struct sqlite_session *s, struct kept_record *kept)
 {
     struct change changes[KEPT_FIELDS_MAX];
-    const struct condition is_it = id_is(kept->collection, kept_id(kept));
+    const struct condition is_it = plan_id_is(kept->collection, kept_id(kept));
     const struct plan plan = {.operation = PLAN_UPDATE,
                               .collection = kept->collection,
                               .conditions = &is_it,
@@ -479,7 +478,7 @@ static enum err keep(struct sqlite_session *s, enum collection collection, struc
     if (*out != NULL) {
         return ERR_OK;
     }
-    const struct condition is_it = id_is(collection, id);
+    const struct condition is_it = plan_id_is(collection, id);
     struct object_list found;
     const struct query query = {.conditions = &is_it, .condition_count = 1, .limit = 1};
     TRY(select_rows(s, kept_arena(s->kept), collection, &query, &found));
@@ -601,7 +600,7 @@ static enum err sqlite_update(struct store_session *session, struct arena *arena
         s->is_spoilt = true; /* SQLite would change what is kept here */
     }
     struct condition all[CONDITIONS_MAX + 1];
-    with_id(all, collection, id, conditions, condition_count);
+    plan_with_id(all, collection, id, conditions, condition_count);
     const struct plan plan = {
         .operation = after == NULL ? PLAN_UPDATE : PLAN_UPDATE_RETURNING,
         .collection = collection,
@@ -623,7 +622,7 @@ static enum err sqlite_remove(struct store_session *session, enum collection col
 {
     struct sqlite_session *s = of(session);
     struct condition all[CONDITIONS_MAX + 1];
-    with_id(all, collection, id, conditions, condition_count);
+    plan_with_id(all, collection, id, conditions, condition_count);
     const struct plan plan = {.operation = PLAN_REMOVE,
                               .collection = collection,
                               .conditions = all,
@@ -679,6 +678,8 @@ const struct store_ops sqlite_ops = {
     .begin_hopeful = sqlite_begin_hopeful,
     .commit = sqlite_commit,
     .abandon = sqlite_abandon,
+    .look = sqlite_look,
+    .look_away = sqlite_look_away,
     .mark = sqlite_mark,
     .undo = sqlite_undo,
     .insert = sqlite_insert,

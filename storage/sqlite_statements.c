@@ -34,6 +34,22 @@ struct statement {
     uint8_t key[]; /* key_length bytes */
 };
 
+struct condition plan_id_is(enum collection collection, struct oid id)
+{
+    return (struct condition){.offset = collection_row(collection)->shape->fields[0].offset,
+                              .compare = IS,
+                              .value = {.oid = id}};
+}
+
+void plan_with_id(struct condition all[CONDITIONS_MAX + 1], enum collection collection,
+                  struct oid id, const struct condition *conditions, size_t condition_count)
+{
+    all[0] = plan_id_is(collection, id);
+    if (condition_count > 0) {
+        memcpy(&all[1], conditions, condition_count * sizeof(*conditions));
+    }
+}
+
 /* ---- The key ------------------------------------------------------------------------------ */
 
 struct key {
@@ -457,6 +473,23 @@ static int add_statement(struct statements *statements, const struct plan *plan,
     return SQLITE_OK;
 }
 
+/* Begins the transaction that holds what is seen, where there is none yet. */
+static int look(struct statements *statements)
+{
+    return statements->looks && sqlite3_get_autocommit(statements->db) != 0
+               ? statements_control(statements, CONTROL_LOOK)
+               : SQLITE_OK;
+}
+
+void statements_look_away(struct statements *statements)
+{
+    if (statements->looks && sqlite3_get_autocommit(statements->db) == 0) {
+        const int rc = statements_control(statements, CONTROL_COMMIT);
+        assert(rc == SQLITE_OK); /* nothing was written that could fail */
+    }
+    statements->looks = false;
+}
+
 int statements_ready(struct statements *statements, const struct plan *plan, sqlite3_stmt **out)
 {
     struct key key;
@@ -464,8 +497,8 @@ int statements_ready(struct statements *statements, const struct plan *plan, sql
     const uint64_t hash = hash_bytes(HASH_START, key.bytes, key.length);
     const struct statement *known = find_statement(statements, &key, hash);
     *out = known == NULL ? NULL : known->prepared;
-    int rc = SQLITE_OK;
-    if (known == NULL) {
+    int rc = look(statements);
+    if (rc == SQLITE_OK && known == NULL) {
         rc = add_statement(statements, plan, &key, hash, out);
     }
     if (rc == SQLITE_OK) {
@@ -488,6 +521,7 @@ int statements_control(struct statements *statements, enum control control)
 {
     static const char *const sql[CONTROL_COUNT] = {
         [CONTROL_BEGIN] = "BEGIN IMMEDIATE",
+        [CONTROL_LOOK] = "BEGIN",
         [CONTROL_COMMIT] = "COMMIT",
         [CONTROL_ROLLBACK] = "ROLLBACK",
         [CONTROL_JOB_OPEN] = "SAVEPOINT job",

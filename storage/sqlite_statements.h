@@ -35,6 +35,7 @@ struct plan {
 /* Statements that begin and end transactions. */
 enum control {
     CONTROL_BEGIN,
+    CONTROL_LOOK, /* a transaction that only reads */
     CONTROL_COMMIT,
     CONTROL_ROLLBACK,
     CONTROL_JOB_OPEN, /* a savepoint */
@@ -56,7 +57,13 @@ struct statements {
     struct statement *buckets[STATEMENT_BUCKETS]; /* chains, owned */
     size_t count;
     sqlite3_stmt *controls[CONTROL_COUNT];
+    bool looks; /* all reads see what the first one sees, until statements_look_away */
 };
+
+/* The condition of a record's id, and with it the others: for plans. */
+struct condition plan_id_is(enum collection collection, struct oid id);
+void plan_with_id(struct condition all[CONDITIONS_MAX + 1], enum collection collection,
+                  struct oid id, const struct condition *conditions, size_t condition_count);
 
 /* `log`: a file that each new form is added to, a line each; -1: none. */
 void statements_init(struct statements *statements, sqlite3 *db, int log);
@@ -72,6 +79,9 @@ MUST_USE int statements_ready(struct statements *statements, const struct plan *
 /* Resets the statement, which ends its read of the database, and forgets its values. Returns what
  * sqlite3_reset returns: the error that the last step met, if any. */
 int statement_done(sqlite3_stmt *statement);
+
+/* Ends `looks`. */
+void statements_look_away(struct statements *statements);
 
 /* Runs a control statement. Returns SQLITE_OK or its error. */
 MUST_USE int statements_control(struct statements *statements, enum control control);

@@ -312,6 +312,20 @@ enum err store_begin_hopeful(struct store_session *session)
     return ops->begin_hopeful != NULL ? ops->begin_hopeful(session) : ops->begin(session);
 }
 
+void store_look(struct store_session *session)
+{
+    if (session->ops->look != NULL) {
+        session->ops->look(session);
+    }
+}
+
+void store_look_away(struct store_session *session)
+{
+    if (session->ops->look_away != NULL) {
+        session->ops->look_away(session);
+    }
+}
+
 enum err store_commit(struct store_session *session)
 {
     return session->ops->commit(session);

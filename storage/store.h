@@ -268,6 +268,12 @@ void store_abandon(struct store_session *session);
 MUST_USE enum err store_mark(struct store_session *session);
 MUST_USE enum err store_undo(struct store_session *session);
 
+/* Until store_look_away a session that only reads sees the store as it was at its first look, which is
+ * cheaper than finding the newest state for each call (SQLite in a file; elsewhere each call sees
+ * what is there). To be ended soon: meanwhile the log of the store cannot begin anew. */
+void store_look(struct store_session *session);
+void store_look_away(struct store_session *session);
+
 /* Inserts a record. ERR_DUPLICATE: its id, or a unique index, is taken; nothing was written. */
 MUST_USE enum err store_insert(struct store_session *session, enum collection collection,
                                const void *record);

@@ -1,7 +1,8 @@
-/* The pool of workers: a run that has to be run again. */
+/* The pool of workers: a run that has to be run again, and what a job that reads sees. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,9 +134,143 @@ static void a_run_in_which_a_job_has_to_be_taken_back_is_run_again(void **state)
     store_fixture_free(f);
 }
 
+/* ---- What is seen --------------------------------------------------------------------------- */
+
+static void insert_user(struct store_session *session, uint32_t number)
+{
+    const struct user user = {.id = oid_number(number), .open_id = "x"};
+    assert_int_equal(store_insert(session, COLLECTION_USERS, &user), ERR_OK);
+}
+
+static int64_t count_users(struct store_session *session)
+{
+    const struct query all = {.limit = 0};
+    int64_t count = -1;
+    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
+    return count;
+}
+
+static void who_looks_sees_one_moment_until_it_looks_away(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
+    struct store_session *reader = store_fixture_session(f, false);
+    insert_user(f->session, 1);
+    store_look(reader);
+    insert_user(f->session, 2); /* it has not read yet */
+    assert_int_equal(count_users(reader), 2);
+    insert_user(f->session, 3);
+    struct user user;
+    assert_int_equal(count_users(reader), 2);
+    assert_int_equal(store_get(reader, f->arena, COLLECTION_USERS, oid_number(3), &user),
+                     ERR_ABSENT);
+    store_look_away(reader);
+    assert_int_equal(count_users(reader), 3);
+    store_look(reader);
+    assert_int_equal(count_users(reader), 3);
+    store_session_close(reader);
+    store_fixture_free(f);
+}
+
+static void in_memory_who_looks_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_MEMORY);
+    struct store_session *reader = store_fixture_session(f, false);
+    store_look(reader);
+    assert_int_equal(count_users(reader), 0);
+    insert_user(f->session, 1);
+    assert_int_equal(count_users(reader), 1);
+    store_look_away(reader);
+    store_session_close(reader);
+    store_fixture_free(f);
+}
+
+#define SIGHTS 4
+#define WRITES_BETWEEN 1 /* the job during which somebody else writes */
+
+static struct store_session *somebody_else;
+static sem_t is_written, last_came;
+static int64_t seen[SIGHTS];
+
+/* Counts the users; the first waits until the others wait behind it. */
+static enum err count_behind_gate(struct job *job)
+{
+    if (job->length == 0) {
+        pthread_mutex_lock(&gate);
+        pthread_mutex_unlock(&gate);
+    }
+    seen[job->length] = count_users(job->call.store);
+    if (job->length == WRITES_BETWEEN) {
+        insert_user(somebody_else, 1);
+        sem_post(&is_written);
+        sem_wait(&last_came);
+    }
+    return ERR_OK;
+}
+
+static void submit_sight(struct jobs *jobs, uint32_t number)
+{
+    struct job *job = new_job(jobs, number);
+    job->lane = LANE_READ;
+    assert_int_equal(jobs_submit(jobs, job), ERR_OK);
+}
+
+static void collect_until_idle(struct jobs *jobs)
+{
+    while (jobs_pending(jobs) > 0) {
+        wait_for_wake();
+        for (struct job *job = jobs_collect(jobs), *after; job != NULL; job = after) {
+            after = job->next;
+            job->next = NULL;
+            assert_int_equal(job->err, ERR_OK);
+            job_free(jobs, job);
+        }
+    }
+}
+
+static void a_job_sees_what_was_there_when_it_came(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
+    somebody_else = f->session;
+    sem_init(&is_written, 0, 0);
+    sem_init(&last_came, 0, 0);
+    struct jobs_settings settings = {.store = f->store,
+                                     .readers = 1,
+                                     .writers = 1,
+                                     .lane_max = SIGHTS,
+                                     .run_max = 1,
+                                     .wake = wake,
+                                     .run = count_behind_gate,
+                                     .fail = note_failure};
+    struct jobs *jobs;
+    assert_int_equal(jobs_start(&settings, &jobs), ERR_OK);
+    pthread_mutex_lock(&gate);
+    for (uint32_t i = 0; i < SIGHTS - 1; i++) {
+        submit_sight(jobs, i);
+    }
+    pthread_mutex_unlock(&gate);
+    sem_wait(&is_written);
+    submit_sight(jobs, SIGHTS - 1); /* while the others wait or are run */
+    sem_post(&last_came);
+    collect_until_idle(jobs);
+    jobs_stop(jobs);
+    assert_int_equal(seen[0], 0);
+    assert_int_equal(seen[WRITES_BETWEEN], 0);
+    assert_int_equal(seen[WRITES_BETWEEN + 1], 0); /* it had come before: the view is shared */
+    assert_int_equal(seen[SIGHTS - 1], 1);
+    sem_destroy(&is_written);
+    sem_destroy(&last_came);
+    store_fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_looks_sees_one_moment_until_it_looks_away),
+        cmocka_unit_test(in_memory_who_looks_is_in_nobodys_way),
+        cmocka_unit_test(a_job_sees_what_was_there_when_it_came),
         cmocka_unit_test(a_run_in_which_a_job_has_to_be_taken_back_is_run_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
