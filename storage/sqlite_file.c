@@ -145,7 +145,7 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
                                  "PRAGMA mmap_size=0;"
                                  "PRAGMA temp_store=MEMORY;"
                                  "PRAGMA cell_size_check=ON;"
-                                 "PRAGMA cache_size=-8192;"         /* 8 MiB */
+                                 "PRAGMA cache_size=-8192;"         /* 8 MiB; who writes has more */
                                  "PRAGMA wal_autocheckpoint=16000;" /* pages of 4 KiB */
                                  "PRAGMA journal_size_limit=134217728;";
     sqlite3_extended_result_codes(db, 1);
@@ -156,8 +156,11 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     int rc = sqlite3_exec(db, common, NULL, NULL, NULL);
-    if (rc == SQLITE_OK && file->beside) { /* an import writes all over its indexes */
-        rc = sqlite3_exec(db, "PRAGMA cache_size=-131072", NULL, NULL, NULL);
+    if (rc == SQLITE_OK &&
+        writes) { /* the ends of a thousand chats' indexes, or all of an import */
+        rc = sqlite3_exec(db,
+                          file->beside ? "PRAGMA cache_size=-131072" : "PRAGMA cache_size=-65536",
+                          NULL, NULL, NULL);
     }
     if (rc == SQLITE_OK && !writes) {
         rc = sqlite3_exec(db, "PRAGMA query_only=ON", NULL, NULL, NULL);
