@@ -19,7 +19,9 @@
  * process and gone with the last one: the same code runs over it, only that a reader waits while a
  * run that has written is open. */
 #include "storage/sqlite_file.h"
+#include "storage/sqlite_checkpoint.h"
 #include "storage/sqlite_log.h"
+#include "storage/sqlite_paced.h"
 
 #include "protocol/memory.h"
 
@@ -37,6 +39,7 @@
 #include <unistd.h>
 
 #define SCHEME "sqlite:"
+#define LOG_PAGES 16000 /* of 4 KiB, before the log is copied into the file */
 
 static char *text_copy(const char *text)
 {
@@ -168,7 +171,7 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
     return rc;
 }
 
-int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out)
+static int connect_by(const struct sqlite_file *file, const char *vfs, bool writes, sqlite3 **out)
 {
     /* One thread at a time uses a connection, so SQLite's own mutexes are not needed. */
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -177,7 +180,6 @@ int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **o
     if (file->in_memory) {
         flags |= SQLITE_OPEN_URI | SQLITE_OPEN_CREATE;
     }
-    const char *vfs = file->in_memory ? NULL : sqlite_log_vfs();
     int rc = sqlite3_open_v2(file->name, out, flags, vfs);
     if (rc == SQLITE_OK) {
         rc = configure(file, *out, writes);
@@ -187,6 +189,20 @@ int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **o
         *out = NULL;
     }
     return rc;
+}
+
+int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out)
+{
+    const int rc = connect_by(file, file->in_memory ? NULL : sqlite_log_vfs(), writes, out);
+    if (rc == SQLITE_OK && writes && file->checkpointer != NULL) {
+        checkpointer_watch(file->checkpointer, *out);
+    }
+    return rc;
+}
+
+int sqlite_file_connect_paced(const struct sqlite_file *file, sqlite3 **out)
+{
+    return connect_by(file, sqlite_paced_vfs(), true, out);
 }
 
 static int journal_mode_reader(void *is_wal, int columns, char **values, char **names)
@@ -213,6 +229,18 @@ static enum err switch_to_wal(const struct sqlite_file *file, char why[256])
     return ERR_OK;
 }
 
+static enum err start_copying(struct sqlite_file *file, char why[256])
+{
+    if (file->in_memory || file->beside) {
+        return ERR_OK;
+    }
+    const enum err err = checkpointer_start(file, LOG_PAGES, &file->checkpointer);
+    if (err != ERR_OK) {
+        snprintf(why, 256, "no thread could be started that copies the store's log");
+    }
+    return err;
+}
+
 static enum err open_named(struct sqlite_file *file, const struct store_settings *settings,
                            char why[256])
 {
@@ -231,7 +259,8 @@ static enum err open_named(struct sqlite_file *file, const struct store_settings
         return ERR_STORE;
     }
     TRY(switch_to_wal(file, why));
-    return sqlite_schema_make(file->keeper, settings->upgrades, why);
+    TRY(sqlite_schema_make(file->keeper, settings->upgrades, why));
+    return start_copying(file, why);
 }
 
 enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings *settings,
@@ -252,6 +281,8 @@ enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings 
 
 void sqlite_file_close(struct sqlite_file *file)
 {
+    checkpointer_stop(file->checkpointer);
+    file->checkpointer = NULL;
     sqlite3_close(file->keeper);
     file->keeper = NULL;
     if (file->lock >= 0) {

@@ -9,6 +9,8 @@
 
 #include <sqlite3.h>
 
+struct checkpointer; /* sqlite_checkpoint.h */
+
 struct sqlite_file {
     char *name; /* of the file, or the URI of a store in memory; owned */
     bool in_memory;
@@ -16,6 +18,7 @@ struct sqlite_file {
     int lock;        /* descriptor that holds the lock of PATH.lock, or PATH.commands; -1: none */
     int timeout_ms;  /* how long a connection waits for another one */
     sqlite3 *keeper; /* open as long as the store: a store in memory lives in it */
+    struct checkpointer *checkpointer; /* NULL: in memory, or beside the process that serves */
 };
 
 /* Locks and opens the file behind the URL (sqlite:PATH, sqlite::memory:), and makes the tables,
@@ -42,9 +45,12 @@ MUST_USE enum err sqlite_restore(const struct store_settings *settings, const ch
 /* All that SQLite finds wrong with the file, a line each. */
 MUST_USE enum err sqlite_inspect(sqlite3 *db, struct strbuf *out);
 
-/* Another connection to the file. Returns SQLITE_OK or its error; caller closes *out, which is
+/* Another connection to the file; of one that writes the log is looked after. Returns SQLITE_OK or its error; caller closes *out, which is
  * NULL on an error. */
 MUST_USE int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out);
+
+/* The same for one that only copies the log, see sqlite_paced.h. Not for a store in memory. */
+MUST_USE int sqlite_file_connect_paced(const struct sqlite_file *file, sqlite3 **out);
 
 /* Makes what is missing of tables, columns and indexes, in one transaction. `upgrades`: also in a
  * store of an older version. */
