@@ -5,7 +5,7 @@ SOURCES = $(wildcard protocol/*.[ch] storage/*.[ch] server/*.[ch] server/api/*.[
 	server/commands/*.[ch] tests/*.[ch] tests/bench/*.[ch] tests/scale/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 RUN_FLAGS ?= --store sqlite:data/demo.db
 
-.PHONY: build run test test-asan test-tsan test-soak test-faults test-schemathesis fuzz scale bench coverage golden format style lint clean
+.PHONY: build run test test-asan test-tsan test-mongod test-soak test-faults test-schemathesis fuzz scale bench bench-profile coverage golden format style lint clean
 
 build:
 	@tests/install build
@@ -28,6 +28,13 @@ test-tsan:
 	@tests/install build test
 	@tests/run --jobs $(JOBS) tsan
 
+# What concerns MongoDB, on a real one: $MONGODB_URI, a mongod in the PATH, or one that tests/mongod
+# unpacks into build/mongod. make test takes the first two, else a MongoDB-compatible server in Java.
+test-mongod:
+	@tests/install build test
+	@test -n "$(MONGODB_URI)" || command -v mongod >/dev/null || tests/mongod
+	@tests/run --jobs $(JOBS) --mongod release
+
 # Sockets coming and going, two minutes of it, under AddressSanitizer; make test does a little of it.
 SOAK_FLAGS ?= --soak 120 --sockets 2000
 test-soak:
@@ -47,6 +54,12 @@ scale:
 bench:
 	@tests/install build test
 	@tests/bench/run --jobs $(JOBS) $(BENCH_FLAGS)
+
+# Where a server's time goes under that load: flame graphs of the process and of its threads, in
+# build/bench/profile. PROFILE_FLAGS="--form mongo+redis", "--rate 8000"; tests/bench/profile --help.
+bench-profile:
+	@tests/install build test profile
+	@tests/bench/profile --jobs $(JOBS) $(PROFILE_FLAGS)
 
 # More of what make test does a little of: EXAMPLES per endpoint, from SEED.
 EXAMPLES ?= 200

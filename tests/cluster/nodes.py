@@ -17,8 +17,9 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests/wrong"))
+sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests/wrong")]
 
+import replica_set  # noqa: E402
 from server import DEADLINE, KEY, SANDBOX_KEY, Closed, Socket  # noqa: E402,F401
 from world import World  # noqa: E402,F401
 
@@ -240,7 +241,25 @@ class Mongo(Process):
         found = re.match(r"mongodb://127\.0\.0\.1:(\d+)", self.process.stdout.readline())
         if not found:
             raise Skipped("tests/mongo-server did not start")
-        self.port = int(found.group(1))
+        self.url = found.group(0)
+        return self
+
+
+class Mongod(Process):
+    """The same of a real one, a replica set of one."""
+
+    def __init__(self, name, folder, program):
+        super().__init__(name, folder)
+        self.program = program
+        self.folder = folder
+
+    def start(self):
+        port = free_port()
+        self.begin(replica_set.command_of(self.program, port,
+                                          tempfile.mkdtemp(prefix="mongod-", dir=self.folder)))
+        if not replica_set.make_primary(port, lambda: self.process.poll() is None):
+            raise AssertionError(f"{self.program} did not start")
+        self.url = replica_set.url_of(port)
         return self
 
 
@@ -262,6 +281,12 @@ class Stage:
     def node(self, name, store=None, bus="local:", **how):
         store = store or f"sqlite:{self.folder}/{name}.db"
         return self.add(Node(name, self.folder, self.options.server, store, bus, **how)).start()
+
+    def mongo(self):
+        """A MongoDB that the test may stop."""
+        if self.options.mongod:
+            return self.add(Mongod("mongo", self.folder, self.options.mongod)).start()
+        return self.add(Mongo("mongo", self.folder)).start()
 
     def add(self, process):
         self.started.append(process)

@@ -9,6 +9,11 @@ import re
 import shutil
 import signal
 import socket
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import replica_set  # noqa: E402
 
 START_SECONDS = 60
 KEY = "the-key-that-signs-in-these-tests-0123456789"
@@ -152,6 +157,8 @@ class Redis(Process):
 class MemoryMongo(Process):
     """tests/mongo-server: what it holds dies with it, so it is only paused."""
 
+    keeps = False
+
     def __init__(self, name, folder, proxy, classes):
         super().__init__(name, folder, proxy)
         self.classes = classes
@@ -162,3 +169,24 @@ class MemoryMongo(Process):
 
     async def port(self):
         return await self.line(r"mongodb://127\.0\.0\.1:(\d+)")
+
+
+class Mongod(Process):
+    """A real one, a replica set of one: what it has confirmed outlives it, so it is killed, too."""
+
+    keeps = True
+
+    def __init__(self, name, folder, proxy, program):
+        super().__init__(name, folder, proxy)
+        self.program = program
+        self.own_port = free_port()  # the set knows its member by it
+        self.data = tempfile.mkdtemp(prefix="mongod-", dir=folder)
+
+    def command(self):
+        return replica_set.command_of(self.program, self.own_port, self.data) + [
+            "--logpath", os.path.join(self.folder, self.name + ".own.log"), "--logappend"]
+
+    async def port(self):
+        is_up = await asyncio.to_thread(replica_set.make_primary, self.own_port,
+                                        lambda: self.process.returncode is None)
+        return self.own_port if is_up else None

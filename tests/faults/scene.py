@@ -8,7 +8,7 @@ import sys
 import time
 
 from client import Account, Device
-from processes import MemoryMongo, Node, Redis
+from processes import MemoryMongo, Mongod, Node, Redis
 from proxy import Proxy
 from wire import Refused, post
 
@@ -20,12 +20,13 @@ DOCTORS = ("00001", "00002", "00004")  # of the demo, those that take consultati
 
 
 class Scene:
-    def __init__(self, form, program, folder, random, classes):
+    def __init__(self, form, program, folder, random, classes, mongod):
         self.form = form
         self.random = random
         self.folder = folder
         self.program = program
-        self.classes = classes
+        self.classes = classes  # of tests/mongo-server
+        self.mongod = mongod  # the program to take instead, or None
         self.counters = collections.Counter()
         self.wrongs = []
         self.retracted_at = {}  # message id → when its retraction was answered
@@ -88,7 +89,10 @@ class Scene:
 
     async def start_services(self):
         self.behind = [await Proxy().start(), await Proxy().start()]
-        self.mongo = MemoryMongo("mongo", self.folder, self.behind[0], self.classes)
+        if self.mongod:
+            self.mongo = Mongod("mongo", self.folder, self.behind[0], self.mongod)
+        else:
+            self.mongo = MemoryMongo("mongo", self.folder, self.behind[0], self.classes)
         self.redis = Redis("redis", self.folder, self.behind[1])
         await asyncio.gather(self.mongo.start(), self.redis.start())
         return (f"mongodb://127.0.0.1:{self.behind[0].port}/consultd_faults",

@@ -17,6 +17,8 @@ class Trouble:
             faults += [(self.kill_redis, 2), (self.pause_redis, 2), (self.cut_redis, 2),
                        (self.lose_redis, 2), (self.pause_store, 2), (self.cut_store, 2),
                        (self.stall_store, 1), (self.lose_store, 1)]
+            if scene.mongo.keeps:
+                faults.append((self.kill_store, 2))
         self.faults = [fault for fault, weight in faults for _ in range(weight)]
 
     async def go_on(self):
@@ -85,6 +87,14 @@ class Trouble:
 
     async def pause_redis(self):
         await self.pause(self.scene.redis, "pauses_of_redis", 6)
+
+    async def kill_store(self):
+        async def work():
+            self.scene.count("kills_of_store")
+            await self.scene.mongo.kill()
+            await asyncio.sleep(self.random.uniform(0, 1))
+            await self.scene.mongo.start()
+        await self.alone_with(self.scene.mongo, work)
 
     async def pause_store(self):
         """Longer than a call may wait for it, where there is the time."""

@@ -1,0 +1,2 @@
+# What `make bench-profile` needs besides; the columns are the same.
+linux-perf          perf
