@@ -9,7 +9,7 @@
 
 #define TARGETS_MOST 2
 #define PIDS_MOST 4
-#define DRAIN_SECONDS 20 /* the longest wait for what is under way */
+#define DRAIN_SECONDS 60 /* the longest wait for what is under way */
 
 struct options {
     const char *mode;

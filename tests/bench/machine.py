@@ -6,9 +6,14 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, ROOT + "/tests")
+
+import replica_set  # noqa: E402
+
 PROBE_WRITES = 400
 
 
@@ -69,7 +74,7 @@ def describe(folder, go):
             **debian,
             "Redis": said_by(["redis-server", "--version"], r"v=(\S+)"),
             "Java": said_by(["java", "-version"], r'version "(\S+)"'),
-            "mongod": said_by(["mongod", "--version"], r"v(\d\S+)"),
+            "mongod": said_by([replica_set.program() or "mongod", "--version"], r"v(\d\S+)"),
             "Node": said_by(["node", "--version"], r"v(\S+)"),
             "Go": said_by([go or "go", "version"], r"go(\d\S+)"),
             **package_versions(),

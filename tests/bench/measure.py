@@ -19,7 +19,8 @@ from servers import Stage
 CLIENT = servers.BUILD + "/consultd-bench"
 WINDOW = 8
 TEXT_BYTES = 100
-FAULTS = ("lost", "doubled", "out_of_order", "refused", "unanswered", "closed")
+FAULTS = ("lost", "doubled", "out_of_order", "refused", "unanswered", "unfinished", "closed",
+          "reset")
 SHOWN = ("delivered_per_s", "delivery_p99_us", "requests_per_s", "answer_p99_us", "connects_per_s",
          "kib_each", "cpu_share", "resumes_per_s", "start_ms")
 CLIENT_SECONDS = 300  # besides what is measured: signing in, what is under way at the end
@@ -50,10 +51,12 @@ class Results:
     def __init__(self):
         self.entries = []
         self.skipped = {}  # server: why
+        self.failures = []  # of what has no figures then
         self.wrong = []  # what must not be
 
-    def note(self, what, server, figures, round_number):
-        self.entries.append({"what": what, "server": server.name, "round": round_number, **figures})
+    def note(self, part, what, server, figures, round_number):
+        self.entries.append({"part": part, "what": what, "server": server.name,
+                             "round": round_number, **figures})
         faults = {name: figures[name] for name in FAULTS if figures.get(name)}
         if faults and (server.is_ours or server is servers.RELAY):
             self.wrong.append(f"{what}, {server.name}: {faults}")
@@ -61,12 +64,12 @@ class Results:
                           if figures.get(name) is not None and (name in SHOWN or figures[name]))
         print(f"  {round_number}  {what:38} {server.name:42} {words}", flush=True)
 
-    def fail(self, what, server, why, round_number):
-        print(f"!!!! FAILED {what}, {server.name}: {why}", flush=True)
-        self.entries.append({"what": what, "server": server.name, "round": round_number,
-                             "failed": why})
+    def fail(self, part, server, why, round_number):
+        print(f"!!!! FAILED {part}, {server.name}: {why}", flush=True)
+        self.failures.append({"part": part, "server": server.name, "round": round_number,
+                              "why": why})
         if server.is_ours or server is servers.RELAY:
-            self.wrong.append(f"{what}, {server.name}: {why}")
+            self.wrong.append(f"{part}, {server.name}: {why}")
 
     def values(self, what, server, name):
         return [entry[name] for entry in self.entries
@@ -76,6 +79,14 @@ class Results:
         """None: it was not measured."""
         values = self.values(what, server, name)
         return statistics.median(values) if values else None
+
+    def faults(self, what, server):
+        """What should not have been, over all rounds: [(how often, what)]."""
+        counts = [(sum(self.values(what, server, name)), name) for name in FAULTS]
+        parts = {entry["part"] for entry in self.entries if entry["what"] == what}
+        failed = sum(failure["part"] in parts and failure["server"] == server.name
+                     for failure in self.failures)
+        return [(count, name) for count, name in counts + [(failed, "rounds failed")] if count]
 
     def missing(self, server):
         """Whether to leave it out; says so once."""
@@ -100,7 +111,8 @@ class Bench:
         self.rate = None  # that all leaders can bear
 
     def wants(self, server):
-        return self.options.only.lower() in f"{self.part} {server.name}".lower()
+        name = f"{self.part} {server.name}".lower()
+        return any(only.lower() in name for only in self.options.only)
 
     def each(self):
         """The part's contestants that are wanted and can be had."""
@@ -109,7 +121,7 @@ class Bench:
         return some if self.round % 2 else some[::-1]
 
     def note(self, what, server, figures):
-        self.results.note(what, server, figures, self.round)
+        self.results.note(self.part, what, server, figures, self.round)
 
     def stage(self, server, **how):
         return Stage(server, self.folder, **how)
@@ -309,11 +321,11 @@ def resume(bench):
 
 def scale_store(percent):
     """A store of tests/scale, kept in build/scale for the next time; 100 is a million messages."""
-    path = f"{servers.BUILD}/scale/{percent}.db"
+    path = f"{servers.BUILD}/scale/{percent:g}.db"
     program = servers.BUILD + "/scale_store"
     os.makedirs(os.path.dirname(path), exist_ok=True)
     if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(program):
-        print(f"Making a store with {percent * 10000:,} messages…", flush=True)
+        print(f"Making a store with {percent * 10000:,.0f} messages…", flush=True)
         for name in (path, path + ".new"):
             remove_store(name)
         subprocess.run([program, "sqlite:" + path + ".new", str(percent)], check=True,
@@ -340,16 +352,18 @@ def start_up(bench, path):
 
 
 def growth(bench):
-    """A message's cost and the start, with few and many messages in the store."""
+    """A message's cost, a list's and the start, with few and many messages in the store."""
     for server in bench.each():
         for percent in bench.options.percents:
-            stored = f"{percent * 10000:,} stored"
+            stored = f"{percent * 10000:,.0f} stored"
             copy = bench.folder + "/grown.db"
             shutil.copyfile(scale_store(percent), copy)
             with bench.trying(server), bench.stage(server, sqlite_path=copy) as stage:
+                world = prepare(stage, 100, messages=CHAT_MESSAGES)
+                bench.note(f"list, {stored}", server, run_client(stage, "rest-list",
+                                                                 **bench.load(), **world))
                 bench.note(f"closed 100, {stored}", server, run_client(
-                    stage, "closed", pairs=100, window=WINDOW, **bench.messages(),
-                    **prepare(stage, 100)))
+                    stage, "closed", pairs=100, window=WINDOW, **bench.messages(), **world))
             with bench.trying(server):
                 bench.note(f"start, {stored}", server, start_up(bench, copy))
             remove_store(copy)

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define READY_SECONDS 60
-#define STALL_SECONDS 5  /* nothing comes any more */
 #define AT_ONCE_MOST 256 /* open: messages before something is read again */
 #define MESSAGES_LEAST 1024
 
@@ -44,6 +43,7 @@ struct talk {
     size_t pair_count, ready;
     uint32_t run;
     bool is_stopping;
+    bool is_unfinished; /* it was given up while something still came */
     bool is_closed_loop;
     struct counts counts;
     int64_t from_ns, to_ns; /* what is measured */
@@ -114,7 +114,7 @@ static void on_delivered(struct party *party, uint32_t number_of_pair, uint32_t 
 {
     struct pair *pair = party->owner;
     struct talk *talk = pair->talk;
-    if (number_of_pair != pair->number || number >= pair->sent) {
+    if (number_of_pair != pair->number || number >= pair->sent || party != &pair->receiver) {
         give_up("a message that was not sent to where it came");
     }
     struct message *message = &pair->messages[number];
@@ -215,9 +215,10 @@ static void talk_end(struct talk *talk)
     free(talk);
 }
 
-/* Messages that are not what they should be in the end. */
+/* Messages that are not what they should be in the end. Unfinished: nobody knows, as they were not
+ * waited for any longer. */
 struct rest {
-    double unanswered, lost;
+    double unanswered, lost, unfinished;
 };
 
 static struct rest count_rest(const struct talk *talk)
@@ -231,7 +232,16 @@ static struct rest count_rest(const struct talk *talk)
             rest.lost += message->is_acknowledged && !message->is_delivered ? 1 : 0;
         }
     }
+    if (talk->is_unfinished) {
+        return (struct rest){.unfinished = rest.unanswered + rest.lost};
+    }
     return rest;
+}
+
+static bool is_all_there(const struct counts *counts)
+{
+    return counts->acknowledged + counts->refused >= counts->sent &&
+           counts->delivered >= counts->acknowledged;
 }
 
 /* Waits for all that is under way, as long as something comes. */
@@ -242,15 +252,14 @@ static void drain(struct talk *talk)
     const int64_t patience_ns = ns_of(talk->options->patience);
     int64_t stall_ns = now_ns() + patience_ns;
     talk->is_stopping = true;
-    while (now_ns() < deadline_ns && now_ns() < stall_ns &&
-           (counts->acknowledged + counts->refused < counts->sent ||
-            counts->delivered < counts->acknowledged)) {
+    while (now_ns() < deadline_ns && now_ns() < stall_ns && !is_all_there(counts)) {
         double before = counts->acknowledged + counts->delivered;
         wire_turn(talk->wire, now_ns() + NS_PER_SECOND / 10);
         if (counts->acknowledged + counts->delivered > before) {
             stall_ns = now_ns() + patience_ns;
         }
     }
+    talk->is_unfinished = !is_all_there(counts) && now_ns() < stall_ns;
 }
 
 /* ---- Measuring ----------------------------------------------------------------------------- */
@@ -289,6 +298,7 @@ static void report_talk(struct report *report, const struct talk *talk, struct c
     report_number(report, "refused", talk->counts.refused);
     report_number(report, "unanswered", rest.unanswered);
     report_number(report, "lost", rest.lost);
+    report_number(report, "unfinished", rest.unfinished);
     report_number(report, "doubled", talk->counts.doubled);
     report_number(report, "out_of_order", talk->counts.out_of_order);
     report_number(report, "closed", talk->counts.closed);

@@ -39,6 +39,7 @@ def _tests_run():
 
 
 tests_run = _tests_run()
+replica_set = tests_run.replica_set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,8 +168,13 @@ def _install_go():
 
 
 def _install_mongo():
-    if os.environ.get("MONGODB_URI") or shutil.which("mongod"):
+    """$MONGODB_URI, a mongod in the PATH, one of our own, or at least the tests' server in Java."""
+    if os.environ.get("MONGODB_URI") or replica_set.program():
         return None
+    code, said = tests_run.output_of([ROOT + "/tests/mongod"], INSTALL_SECONDS)
+    if code == 0:
+        return None
+    print(f"\n!!!! {said.strip()}\n", flush=True)
     classes = tests_run.build_memory_server()
     return None if os.path.isdir(classes) else f"no MongoDB: no mongod, and {classes}"
 
@@ -198,6 +204,10 @@ def node_environment():
 
 # ---- a server that runs ----
 
+mongo_kinds = set()  # in words, what the stages had for a MongoDB
+
+
+
 def _end(process):
     process.terminate()
     try:
@@ -214,7 +224,7 @@ class Stage:
         self.server = server
         self.answer_bytes = answer_bytes  # of the relay's answer to a POST
         self.folder = tempfile.mkdtemp(prefix="stage-", dir=parent)
-        self.services = tests_run.Services(self.folder)
+        self.services = tests_run.Services(self.folder, on_disk=True)
         self.processes = {}  # role: pids; roles: server, store, bus
         self.addresses = []
         self.words = []  # of each node's line that says where it listens
@@ -264,10 +274,10 @@ class Stage:
 
     def _start_mongo(self):
         before = len(self.services.processes)
-        classes = _Ready(BUILD + "/mongo-server/classes")
-        self.services.start_mongo(classes)
+        self.services.start_mongo(_Ready(BUILD + "/mongo-server/classes"), replica_set.program())
         if not self.services.mongo:
             raise RuntimeError(self.services.mongo_reason)
+        mongo_kinds.add(self.services.mongo_kind)
         if len(self.services.processes) > before:
             self._note("store")
         base, _, query = self.services.mongo.partition("?")

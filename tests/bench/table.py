@@ -85,7 +85,10 @@ class Tables:
             f"p99 {number(self.sync[1])} µs.",
             f"Medians over {self.rounds} rounds, {number(self.options.seconds)} s each, client "
             "included; servers take turns within a round. Once only: idle sockets, resumes, and "
-            f"1,000 pairs of what delivers less than {measure.SLOW_PER_S:,} a second."])
+            f"1,000 pairs of what delivers less than {measure.SLOW_PER_S:,} a second."]
+            + [f"MongoDB is {' and '.join(sorted(servers.mongo_kinds))}; writes are acknowledged by "
+               "a majority and journaled, by consultd and by the others."]
+            * bool(servers.mongo_kinds))
 
     def closed(self, pairs):
         what = f"closed {pairs}"
@@ -109,9 +112,9 @@ class Tables:
                 "store: of MongoDB's process.", header, rows)
 
     def wrong(self, what, server):
-        """What should not have been, over all rounds."""
-        counts = [(name, sum(self.results.values(what, server, name))) for name in measure.FAULTS]
-        return ", ".join(f"{number(count)} {name}" for name, count in counts if count) or "none"
+        """What should not have been, over all rounds, in words."""
+        return ", ".join(f"{count:,.0f} {name.replace('_', ' ')}"
+                         for count, name in self.results.faults(what, server)) or "none"
 
     def open(self, what, title):
         some = self.measured(what, measure.TALKERS)
@@ -138,7 +141,7 @@ class Tables:
         some = self.measured(what, contestants)
         header = ["server", title.split(",")[0] + "/s", "min – max"]
         header += [f"÷ {peer.name}" for peer in some]
-        header += [label for label, _ in extra] + ["server µs", "client µs"]
+        header += [label for label, _ in extra] + ["server µs", "client µs", "wrong"]
         rows = []
         for server in some:
             value = self.median(what, server, name)
@@ -146,7 +149,7 @@ class Tables:
                         + [times(value, self.median(what, peer, name)) for peer in some]
                         + [self.scaled(what, server, figure) for _, figure in extra]
                         + [number(self.each_us(what, server, role, name))
-                           for role in ("server", "client")])
+                           for role in ("server", "client")] + [self.wrong(what, server)])
         return title, words, header, rows
 
     def scaled(self, what, server, name):
@@ -163,11 +166,12 @@ class Tables:
             above = None if relay is None else value - relay
             rows.append([server.name, number(value), self.spread("idle", server, "kib_each"),
                          number(above), times(value, relay),
-                         f"{100 * self.median('idle', server, 'cpu_share'):.2f} %"])
+                         f"{100 * self.median('idle', server, 'cpu_share'):.2f} %",
+                         self.wrong("idle", server)])
         return (f"{measure.IDLE_SOCKETS:,} idle sockets",
                 "Resident memory that each added to a server just started, and processor time of the "
                 "server, of one core, while nothing happens but pings.",
-                ["server", "KiB each", "min – max", "above relay", "÷ relay", "CPU"], rows)
+                ["server", "KiB each", "min – max", "above relay", "÷ relay", "CPU", "wrong"], rows)
 
     def growth(self):
         ours = servers.SQLITE_LOCAL
@@ -179,18 +183,23 @@ class Tables:
             first = next(other for other in names if other.endswith(kind))
             value = self.median(name, ours, "delivered_per_s")
             used = self.each_us(name, ours, "server", "delivered_per_s")
-            start = name.replace("closed 100", "start")
+            start, lists = (name.replace("closed 100", what) for what in ("start", "list"))
             rows.append([name.removeprefix("closed 100, "), number(value),
                          self.spread(name, ours, "delivered_per_s"),
                          times(value, self.median(first, ours, "delivered_per_s")), number(used),
                          times(used, self.each_us(first, ours, "server", "delivered_per_s")),
-                         number(self.median(start, ours, "start_ms"))])
+                         number(self.median(lists, ours, "requests_per_s")),
+                         self.scaled(lists, ours, "answer_p99_us"),
+                         number(self.each_us(lists, ours, "server", "requests_per_s")),
+                         number(self.median(start, ours, "start_ms")),
+                         self.wrong(name, ours)])
         return ("What must not grow",
-                "consultd sqlite+local, closed loop, 100 pairs, with so many messages stored, or idle "
-                "sockets beside. ÷: to the first of its kind. Start: from exec to the first 200 of "
-                "/readyz.",
-                ["beside", "delivered/s", "min – max", "÷ first", "server µs", "÷ first",
-                 "start ms"], rows)
+                "consultd sqlite+local, closed loop, 100 pairs, with so many messages stored (each "
+                "with its row of the record), or idle sockets beside. ÷: to the first of its kind. "
+                "Lists: 8.4 over REST, ten of 1,000 messages, 32 connections. Start: from exec to "
+                "the first 200 of /readyz.",
+                ["beside", "delivered/s", "min – max", "÷ first", "server µs", "÷ first", "lists/s",
+                 "list p99 ms", "list µs", "start ms", "wrong"], rows)
 
     def all(self):
         for pairs in self.options.pairs:
@@ -281,4 +290,7 @@ class Tables:
                 parts.append(f"## {title}\n{words}\n\n" + markdown(header, rows))
         for server, why in self.results.skipped.items():
             parts.append(f"Skipped: {server}: {why}.")
+        for failure in self.results.failures:
+            parts.append(f"Failed: {failure['server']}, {failure['part']}, round {failure['round']}: "
+                         f"{failure['why']}")
         return "\n\n".join(parts) + "\n"

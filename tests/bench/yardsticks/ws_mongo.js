@@ -5,8 +5,9 @@
 // one    an insertOne for each message. Those under way at once overtake each other
 // batch  one insertMany at a time, of what gathered while the last one was under way
 //
-// A message has no number in its chat and no check of its chat: it is lighter than one of
-// consultd. Each node subscribes the channel of everybody who is connected to it, and delivers
+// What is acknowledged was written by a majority and journaled there, as consultd's is: a server
+// older than 5.0 is content with less unless it is told. A message has no number in its chat and no
+// check of its chat: it is lighter than one of consultd. Each node subscribes the channel of everybody who is connected to it, and delivers
 // straight to who is here.
 
 const { MongoClient } = require("mongodb");
@@ -16,7 +17,7 @@ const { serve } = require("./ws_relay");
 
 async function main() {
     const { port, store, bus, mode } = options({ store: "", bus: "", mode: "one" });
-    const client = await MongoClient.connect(store);
+    const client = await MongoClient.connect(store, { writeConcern: { w: "majority", j: true } });
     const messages = client.db().collection("messages");
     await messages.createIndex({ chat: 1, time: 1 });
     const publisher = bus && new Redis(bus);
