@@ -2,14 +2,19 @@
  *
  * At 100: 1,000,000 messages, 100,000 orders, 50,000 chats, of which doctor 00001 has 20,000 and one
  * with 20,000 messages, and a dictionary of 40,000 diagnoses. At 1 the hundredth of all, at 0 the
- * tables and indexes only. Everything follows from its number, so two runs make the same store.
+ * tables and indexes only; above 100 more of all but the dictionary and the quick replies. Every message
+ * has its row of the record, chained as the server does it. But for the name of that chain, everything
+ * follows from its number, so two runs make the same store.
  * Doctor 00001 is the demo's, who is there (with a password) when the server starts with --demo. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api/audit.h"
 #include "server/api/chats.h"
 #include "server/api/diagnoses.h"
+#include "server/api/posts.h"
+#include "server/audit_chain.h"
 #include "server/auth.h"
 
 #define BATCH 2000
@@ -29,7 +34,8 @@
 struct made {
     struct store_session *session;
     struct arena *arena;
-    int64_t percent;
+    struct audit_chain *chain;
+    double percent;
     int64_t rev;
     size_t waiting; /* rows written since the last commit */
 };
@@ -44,12 +50,18 @@ static void must(enum err err, const char *what)
 
 static int64_t scaled(const struct made *made, int64_t at_full)
 {
-    return at_full * made->percent / 100;
+    return (int64_t)((double)at_full * made->percent / 100);
 }
 
 static struct timestamp minute(int64_t number)
 {
     return (struct timestamp){START_MS + number * MINUTE_MS};
+}
+
+/* Of what a hospital has one of, however many come. */
+static int64_t scaled_to_full(const struct made *made, int64_t at_full)
+{
+    return made->percent > 100 ? at_full : scaled(made, at_full);
 }
 
 /* Few commits: each is a sync. */
@@ -90,23 +102,27 @@ static struct oid patient_id(struct made *made, int64_t number)
 
 static void make_doctors(struct made *made)
 {
-    static struct doctor doctors[DOCTORS];
-    size_t count = 0;
-    for (int64_t i = 2; i < 2 + scaled(made, DOCTORS); i++) {
-        const char *sn = arena_format(made->arena, "%05d", (int)i);
-        doctors[count++] = (struct doctor){
-            .id = doctor_id(made, i),
-            .doctor_sn = sn,
-            .doctor_name = arena_format(made->arena, "虚构医生%d", (int)i),
-            .identifier = arena_format(made->arena, "doctor-%s", sn),
-            .image_and_text_open = true,
-            .image_and_text_price = 2000,
-            .weight = i % 10,
-            .created_at = minute(0),
-            .updated_at = minute(0),
-        };
+    static struct doctor doctors[BATCH];
+    const int64_t end = 2 + scaled(made, DOCTORS);
+    for (int64_t i = 2; i < end;) {
+        size_t count = 0;
+        for (; i < end && count < BATCH; i++, count++) {
+            const char *sn = arena_format(made->arena, "%05d", (int)i);
+            doctors[count] = (struct doctor){
+                .id = doctor_id(made, i),
+                .doctor_sn = sn,
+                .doctor_name = arena_format(made->arena, "虚构医生%d", (int)i),
+                .identifier = arena_format(made->arena, "doctor-%s", sn),
+                .image_and_text_open = true,
+                .image_and_text_price = 2000,
+                .weight = i % 10,
+                .created_at = minute(0),
+                .updated_at = minute(0),
+            };
+        }
+        flush(made, COLLECTION_DOCTORS, doctors, &count);
+        arena_reset(made->arena);
     }
-    flush(made, COLLECTION_DOCTORS, doctors, &count);
 }
 
 static void make_users(struct made *made)
@@ -114,7 +130,7 @@ static void make_users(struct made *made)
     static struct user users[BATCH];
     static struct patient patients[BATCH];
     const int64_t all = scaled(made, CHATS_AT_FULL) / CHATS_PER_USER + 1;
-    for (int64_t i = 0; i < (made->percent == 0 ? 0 : all);) {
+    for (int64_t i = 0; i < (made->percent > 0 ? all : 0);) {
         size_t count = 0;
         for (; i < all && count < BATCH; i++, count++) {
             users[count] = (struct user){.id = user_id(made, i),
@@ -148,7 +164,8 @@ static void pair_of(struct made *made, int64_t number, int64_t *user, int64_t *d
     const int64_t busy = scaled(made, BUSY_CHATS_AT_FULL);
     const int64_t users = scaled(made, CHATS_AT_FULL) / CHATS_PER_USER + 1;
     *user = number % users;
-    *doctor = number < busy ? 1 : 2 + number % (scaled(made, DOCTORS) > 0 ? DOCTORS : 1);
+    const int64_t doctors = scaled(made, DOCTORS);
+    *doctor = number < busy ? 1 : 2 + number % (doctors > 0 ? doctors : 1);
 }
 
 static int64_t messages_of(const struct made *made, int64_t chat)
@@ -250,7 +267,8 @@ static struct message message_of(struct made *made, struct pair pair, int64_t ch
 {
     const struct timestamp at = minute(chat * MESSAGES_PER_CHAT + seq % MESSAGES_PER_CHAT);
     return (struct message){
-        .id = id_derive_number("scale message", pair.chat_id, seq),
+        .id = message_id_of(pair.chat_id, seq % 2 == 0 ? "doctor" : "user",
+                            arena_format(made->arena, "scale-%d", (int)seq)),
         .chat_id = pair.chat_id,
         .consultation_id = order_id(pair, seq <= 10 ? 0 : 1),
         .type = "01",
@@ -266,23 +284,72 @@ static struct message message_of(struct made *made, struct pair pair, int64_t ch
     };
 }
 
+/* Writes messages and their rows of the record. */
+static void flush_messages(struct made *made, const struct message *messages, size_t *count)
+{
+    const size_t rows = *count;
+    flush(made, COLLECTION_MESSAGES, messages, count);
+    struct call call = {.arena = made->arena, .store = made->session};
+    for (size_t i = 0; i < rows; i++) {
+        call.now = messages[i].created_at;
+        audit_note(&call,
+                   &(struct audit_note){.action = AUDIT_SEND,
+                                        .actor = messages[i].seq % 2 == 0 ? "doctor" : "user",
+                                        .consultation_id = messages[i].consultation_id,
+                                        .subject = messages[i].id,
+                                        .content = &messages[i]});
+    }
+    must(audit_chain_record(made->chain, made->session, &call), "record");
+    audit_chain_settle(made->chain, true);
+    made->waiting += rows;
+    save(made);
+    arena_reset(made->arena);
+}
+
+struct place {
+    struct oid chat_id;
+    int64_t number;
+};
+
+static int by_chat_id(const void *a, const void *b)
+{
+    const struct place *one = a;
+    const struct place *other = b;
+    return memcmp(&one->chat_id, &other->chat_id, sizeof one->chat_id);
+}
+
+/* All chats by id. Messages lie in the store by their chat's id: written in that order, each page is
+ * written once, which is what filling takes when the pages no longer fit into memory. */
+static struct place *sorted_chats(struct made *made, int64_t all)
+{
+    struct place *places = malloc((size_t)(all + 1) * sizeof *places);
+    must(places == NULL ? ERR_STORE : ERR_OK, "memory");
+    for (int64_t i = 0; i < all; i++) {
+        places[i] = (struct place){pair_ids(made, i).chat_id, i};
+        arena_reset(made->arena);
+    }
+    qsort(places, (size_t)all, sizeof *places, by_chat_id);
+    return places;
+}
+
 static void make_messages(struct made *made)
 {
     static struct message messages[BATCH];
     const int64_t all = scaled(made, CHATS_AT_FULL);
+    struct place *places = sorted_chats(made, all);
     size_t count = 0;
     for (int64_t i = 0; i < all; i++) {
-        const struct pair pair = pair_ids(made, i);
-        for (int64_t seq = 1; seq <= messages_of(made, i); seq++) {
-            messages[count++] = message_of(made, pair, i, seq);
+        const int64_t chat = places[i].number;
+        const struct pair pair = pair_ids(made, chat);
+        for (int64_t seq = 1; seq <= messages_of(made, chat); seq++) {
+            messages[count++] = message_of(made, pair, chat, seq);
             if (count == BATCH) {
-                flush(made, COLLECTION_MESSAGES, messages, &count);
-                arena_reset(made->arena);
+                flush_messages(made, messages, &count);
             }
         }
     }
-    flush(made, COLLECTION_MESSAGES, messages, &count);
-    arena_reset(made->arena);
+    flush_messages(made, messages, &count);
+    free(places);
 }
 
 /* ---- Dictionary, quick replies ------------------------------------------------------------ */
@@ -297,7 +364,7 @@ static void make_dictionary(struct made *made)
     static const char *const what[] = {"炎",     "疼痛",     "结节", "囊肿", "损伤", "感染",
                                        "综合征", "功能不全", "出血", "水肿", "狭窄", "增生"};
     static struct diagnosis_entry entries[BATCH];
-    const int64_t all = scaled(made, DICTIONARY_AT_FULL);
+    const int64_t all = scaled_to_full(made, DICTIONARY_AT_FULL);
     for (int64_t i = 0; i < all;) {
         size_t count = 0;
         for (; i < all && count < BATCH; i++, count++) {
@@ -318,7 +385,7 @@ static void make_replies(struct made *made)
 {
     static struct quick_reply replies[BATCH];
     size_t count = 0;
-    for (int64_t i = 0; i < scaled(made, REPLIES_AT_FULL); i++) {
+    for (int64_t i = 0; i < scaled_to_full(made, REPLIES_AT_FULL); i++) {
         const char *title = arena_format(made->arena, "常用语%d", (int)i);
         replies[count++] = (struct quick_reply){
             .id = id_derive_number("scale reply", doctor_id(made, 1), i),
@@ -346,7 +413,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", why);
         return EXIT_FAILURE;
     }
-    struct made made = {.arena = arena_new(1 << 20), .percent = atoi(argv[2]), .rev = 1};
+    struct made made = {.arena = arena_new(1 << 20),
+                        .chain = audit_chain_new("scale"),
+                        .percent = strtod(argv[2], NULL),
+                        .rev = 1};
     must(store_session_open(store, true, &made.session), "session");
     must(store_begin(made.session), "begin");
     make_doctors(&made);
@@ -357,6 +427,7 @@ int main(int argc, char **argv)
     make_dictionary(&made);
     make_replies(&made);
     must(store_commit(made.session), "commit");
+    audit_chain_free(made.chain);
     arena_free(made.arena);
     store_session_close(made.session);
     store_close(store);
