@@ -59,6 +59,9 @@ struct call {
      * `carried` is what it carried. Until then `carried` is NULL. */
     bool goes_on;
     const void *carried;
+    /* The place in its chat that was taken for the call's message (api/messages.c). If a batch takes it and
+     * cannot insert the message, the call is run again and goes on from there. NULL: none. */
+    const void *chat_place;
     bool wants_sweep; /* what was written left something for the sweeper to do at once */
 };
 

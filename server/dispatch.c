@@ -534,7 +534,8 @@ static size_t find_any(const char *text, size_t at, size_t length, const char *s
     return at;
 }
 
-enum lane dispatch_guess_lane(const char *text, size_t length)
+/* The row that a frame calls; NULL: none, or that is not certain. */
+static const struct route *guess_route(const char *text, size_t length)
 {
     static const char key[] = "\"call\"";
     const size_t key_length = sizeof key - 1;
@@ -544,15 +545,49 @@ enum lane dispatch_guess_lane(const char *text, size_t length)
             continue;
         }
         if (route != NULL) {
-            return LANE_READ; /* one of them is part of its data */
+            return NULL; /* one of them is part of its data */
         }
         size_t name = find_any(text, i + key_length, length, "\"") + 1;
         size_t end = find_any(text, name, length, "\"");
         route = end < length ? route_find(text + name, end - name) : NULL;
         if (route == NULL) {
-            return LANE_READ;
+            return NULL;
         }
         i = end;
     }
+    return route;
+}
+
+enum lane dispatch_guess_lane(const char *text, size_t length)
+{
+    const struct route *route = guess_route(text, length);
     return route != NULL ? route->lane : LANE_READ;
+}
+
+/* The id behind the first "chatId". */
+static bool find_chat_id(const char *text, size_t length, struct oid *chat)
+{
+    static const char key[] = "\"chatId\"";
+    const size_t key_length = sizeof key - 1;
+    for (size_t i = 0; i + key_length < length; i++) {
+        if (text[i] == '"' && memcmp(text + i, key, key_length) == 0) {
+            size_t id = find_any(text, i + key_length, length, "\"") + 1;
+            size_t end = find_any(text, id, length, "\"");
+            return end < length && oid_parse(text + id, end - id, chat);
+        }
+    }
+    return false;
+}
+
+bool dispatch_guess_chat(const struct job *job, struct oid *chat)
+{
+    bool is_rest = job->kind == JOB_REST;
+    if (!is_rest && job->kind != JOB_FRAME) {
+        return false;
+    }
+    const struct route *route = is_rest ? job->route : guess_route(job->body, job->length);
+    bool sends = route != NULL && route->in == &message_create_shape;
+    bool reads = route != NULL && route->in == &chat_read_shape;
+    bool is_reply = sends && job->who.account.role == ROLE_DOCTOR; /* it changes its order, too */
+    return (sends || reads) && !is_reply && find_chat_id(job->body, job->length, chat);
 }

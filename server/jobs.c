@@ -7,8 +7,8 @@
  * Syncing a disk costs as much as running a hundred handlers. So the writer of a store that has
  * only one takes all that waits, runs it in one open run of the store, and syncs once for all;
  * what arrives meanwhile is the next run. The busier it is the cheaper a job gets, and nobody waits
- * for company when it is idle. Where a store has several writers (MongoDB) each operation is
- * durable by itself and nothing would be saved: there a writer takes one job at a time.
+ * for company when it is idle. Where each operation is durable by itself (MongoDB) a run saves nothing: there
+ * it is one job, and what can be done together shares a batch (jobs_batch.c).
  *
  * What must hold: no job is handed back before what it wrote is durable, and those of a run come
  * back in the order in which they were submitted. A job that fails leaves nothing (store_undo). A
@@ -20,11 +20,9 @@
  *
  * The loop is woken by the push that makes the finished list non-empty, and by no other: it always
  * takes the whole list. Jobs are moved under a lane's or the list's lock, never both. */
-#include "server/jobs.h"
+#include "server/jobs_parts.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,53 +41,11 @@
 #define LOG_PAUSE_MS 1000
 #define IN_VAIN_MS 100 /* a failure of the store that took longer was a wait */
 #define CLOSE_INTERNAL 4105
-#define NODE_BYTES 160
-
-struct job_list {
-    struct job *first, *last;
-    size_t count;
-};
-
-struct lane_queue {
-    pthread_mutex_t lock;
-    pthread_cond_t filled;
-    struct job_list waiting; /* lock */
-    uint64_t came;           /* lock; how many jobs ever came here */
-    bool is_stopping;        /* lock */
-};
-
-struct worker {
-    struct jobs *jobs;
-    pthread_t thread;
-    enum lane lane;
-    size_t take_max; /* jobs of one commit */
-    struct store_session *session;
-    struct audit_chain *chain; /* LANE_WRITE: what its jobs note goes here */
-    struct token_cache *tokens;
-    int64_t logged_ms; /* when the store's trouble was last logged */
-    bool looks;        /* LANE_READ: the session has a view, begun after... */
-    uint64_t seen;     /* ...so many jobs had come to the lane */
-};
-
-struct jobs {
-    struct jobs_settings settings;
-    struct lane_queue lanes[LANE_COUNT];
-    pthread_mutex_t finished_lock;
-    struct job_list finished; /* finished_lock */
-    struct worker *workers;
-    size_t worker_count;
-    int writers;                /* workers of LANE_WRITE */
-    _Atomic int64_t in_vain_ms; /* monotonic: when a job last had waited for the store in vain */
-    char node[NODE_BYTES];      /* this process, as a chain of the record names it */
-    size_t pending;             /* loop only */
-    struct job_list kept;       /* loop only: unused ones */
-};
-
 static const char *const lane_names[LANE_COUNT] = {"read", "write", "slow"};
 
 /* ---- Lists -------------------------------------------------------------------------------- */
 
-static void list_push(struct job_list *list, struct job *job)
+void job_list_push(struct job_list *list, struct job *job)
 {
     job->next = NULL;
     if (list->last == NULL) {
@@ -101,7 +57,7 @@ static void list_push(struct job_list *list, struct job *job)
     list->count++;
 }
 
-static struct job *list_pop(struct job_list *list)
+struct job *job_list_pop(struct job_list *list)
 {
     struct job *job = list->first;
     if (job != NULL) {
@@ -113,8 +69,7 @@ static struct job *list_pop(struct job_list *list)
     return job;
 }
 
-/* Puts all of `more` behind `list`, and empties it. */
-static void list_append(struct job_list *list, struct job_list *more)
+void job_list_append(struct job_list *list, struct job_list *more)
 {
     if (more->first == NULL) {
         return;
@@ -136,10 +91,10 @@ static bool lane_push(struct jobs *jobs, struct job *job)
 {
     struct lane_queue *lane = &jobs->lanes[job->lane];
     pthread_mutex_lock(&lane->lock);
-    bool has_room = lane->waiting.count < jobs->settings.lane_max;
+    bool has_room = lane->waiting.count + lane->held < jobs->settings.lane_max;
     if (has_room) {
         job->place = ++lane->came;
-        list_push(&lane->waiting, job);
+        job_list_push(&lane->waiting, job);
     }
     pthread_mutex_unlock(&lane->lock);
     if (has_room) {
@@ -172,10 +127,10 @@ static struct job_list lane_take(struct worker *worker, uint64_t *came)
         }
     }
     if (lane->waiting.count <= worker->take_max) {
-        list_append(&taken, &lane->waiting);
+        job_list_append(&taken, &lane->waiting);
     }
     while (taken.count < worker->take_max && lane->waiting.first != NULL) {
-        list_push(&taken, list_pop(&lane->waiting));
+        job_list_push(&taken, job_list_pop(&lane->waiting));
     }
     *came = lane->came;
     pthread_mutex_unlock(&lane->lock);
@@ -195,15 +150,14 @@ static void look(struct worker *worker, const struct job *job, uint64_t came)
     worker->seen = came;
 }
 
-/* Worker only. Empties `done`. */
-static void hand_back(struct jobs *jobs, struct job_list *done)
+void jobs_hand_back(struct jobs *jobs, struct job_list *done)
 {
     if (done->first == NULL) {
         return;
     }
     pthread_mutex_lock(&jobs->finished_lock);
     bool was_empty = jobs->finished.first == NULL;
-    list_append(&jobs->finished, done);
+    job_list_append(&jobs->finished, done);
     pthread_mutex_unlock(&jobs->finished_lock);
     if (was_empty) {
         jobs->settings.wake(jobs->settings.wake_data);
@@ -212,7 +166,7 @@ static void hand_back(struct jobs *jobs, struct job_list *done)
 
 /* ---- One job ------------------------------------------------------------------------------ */
 
-static void log_trouble(struct worker *worker, const char *what)
+void jobs_log_trouble(struct worker *worker, const char *what)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (now_ms - worker->logged_ms >= LOG_PAUSE_MS) {
@@ -222,8 +176,7 @@ static void log_trouble(struct worker *worker, const char *what)
     }
 }
 
-/* Remembers a job that began at `begun_ms` and that the store has failed, if it was a wait. */
-static void note_wait_in_vain(struct worker *worker, int64_t begun_ms)
+void jobs_note_wait_in_vain(struct worker *worker, int64_t begun_ms)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (now_ms - begun_ms > IN_VAIN_MS) {
@@ -231,10 +184,15 @@ static void note_wait_in_vain(struct worker *worker, int64_t begun_ms)
     }
 }
 
-static enum err run_job(struct worker *worker, struct job *job)
+bool jobs_waited_in_vain(struct jobs *jobs, const struct job *job)
+{
+    return job->submitted_ms <= atomic_load(&jobs->in_vain_ms);
+}
+
+enum err jobs_run_one(struct worker *worker, struct job *job, bool is_in_batch)
 {
     int64_t begun_ms = clock_monotonic_ms();
-    store_shut(worker->session, job->submitted_ms <= atomic_load(&worker->jobs->in_vain_ms));
+    store_shut(worker->session, jobs_waited_in_vain(worker->jobs, job));
     const struct jobs_settings *settings = &worker->jobs->settings;
     job->call = (struct call){.arena = job->arena,
                               .store = worker->session,
@@ -242,14 +200,15 @@ static enum err run_job(struct worker *worker, struct job *job)
                               .clock = settings->clock,
                               .attempts = settings->attempts,
                               .attendance = settings->attendance,
-                              .chain = worker->chain,
-                              .tokens = worker->tokens};
+                              .chain = is_in_batch ? NULL : worker->chain,
+                              .tokens = worker->tokens,
+                              .chat_place = job->chat_place};
     enum err err = settings->run(job);
     store_shut(worker->session, false);
     assert(err == ERR_OK || (err == ERR_BUSY && job->lane != worker->lane));
     if (err == ERR_OK && job->err == ERR_STORE) {
-        log_trouble(worker, "the store failed a job");
-        note_wait_in_vain(worker, begun_ms);
+        jobs_log_trouble(worker, "the store failed a job");
+        jobs_note_wait_in_vain(worker, begun_ms);
     }
     if (err == ERR_OK && job->err != ERR_OK) {
         audit_forget_failed(&job->call);
@@ -269,31 +228,31 @@ static void fail_unseen(struct jobs *jobs, struct job *job, enum err err)
 
 /* The guess of the loop was wrong: over to the right lane, where it starts anew. Or it is done but
  * for its rows of the record: over to the WRITE lane. */
-static void move_job(struct jobs *jobs, struct job *job, struct job_list *done)
+void jobs_move(struct jobs *jobs, struct job *job, struct job_list *done)
 {
     if (!lane_push(jobs, job)) {
         fail_unseen(jobs, job, ERR_BUSY);
-        list_push(done, job);
+        job_list_push(done, job);
     }
 }
 
 static void run_singly(struct worker *worker, struct job_list *taken, struct job_list *done)
 {
     struct job *job;
-    while ((job = list_pop(taken)) != NULL) {
-        enum err err = run_job(worker, job);
+    while ((job = job_list_pop(taken)) != NULL) {
+        enum err err = jobs_run_one(worker, job, false);
         if (job->err == ERR_STORE) {
             look_away(worker); /* the next one finds out for itself */
         }
         if (err == ERR_OK && job->call.first_note == NULL) {
-            list_push(done, job);
+            job_list_push(done, job);
             continue;
         }
         if (err == ERR_OK) {
             job->awaits_record = true;
             job->lane = LANE_WRITE;
         }
-        move_job(worker->jobs, job, done);
+        jobs_move(worker->jobs, job, done);
     }
 }
 
@@ -307,7 +266,7 @@ static enum err run_marked(struct worker *worker, struct job *job, enum err *run
         *run_err = *run_err != ERR_OK ? *run_err : err;
         return ERR_OK;
     }
-    enum err outcome = run_job(worker, job);
+    enum err outcome = jobs_run_one(worker, job, false);
     if (outcome == ERR_OK && job->err != ERR_OK) {
         call_forget_emissions(&job->call);
         enum err undo_err = store_undo(worker->session);
@@ -317,10 +276,9 @@ static enum err run_marked(struct worker *worker, struct job *job, enum err *run
     return outcome;
 }
 
-/* Writes what the jobs of a run have noted, within the run, behind the last job's mark. */
-static enum err record(struct worker *worker, const struct job_list *run)
+/* Within a run, behind the last job's mark. */
+enum err jobs_record(struct worker *worker, const struct job_list *run)
 {
-    TRY(store_mark(worker->session));
     for (struct job *job = run->first; job != NULL; job = job->next) {
         TRY(audit_chain_add(worker->chain, worker->session, &job->call));
     }
@@ -331,7 +289,10 @@ static enum err record(struct worker *worker, const struct job_list *run)
 static enum err finish(struct worker *worker, const struct job_list *run, enum err err)
 {
     if (err == ERR_OK) {
-        err = record(worker, run);
+        err = store_mark(worker->session);
+    }
+    if (err == ERR_OK) {
+        err = jobs_record(worker, run);
     }
     if (err == ERR_OK) {
         err = store_commit(worker->session);
@@ -340,7 +301,7 @@ static enum err finish(struct worker *worker, const struct job_list *run, enum e
     }
     audit_chain_settle(worker->chain, err == ERR_OK);
     if (err != ERR_OK && err != ERR_BUSY) {
-        log_trouble(worker, "a run was lost");
+        jobs_log_trouble(worker, "a run was lost");
     }
     return err;
 }
@@ -352,18 +313,17 @@ static enum err run_all(struct worker *worker, struct job_list *taken, struct jo
 {
     struct job *job;
     enum err err = ERR_OK;
-    while (err != ERR_BUSY && (job = list_pop(taken)) != NULL) {
+    while (err != ERR_BUSY && (job = job_list_pop(taken)) != NULL) {
         if (run_marked(worker, job, &err) == ERR_OK) {
-            list_push(run, job);
+            job_list_push(run, job);
         } else {
-            move_job(worker->jobs, job, done);
+            jobs_move(worker->jobs, job, done);
         }
     }
     return finish(worker, run, err);
 }
 
-/* As if it had not been run. */
-static void forget_outcome(struct job *job)
+void jobs_forget_outcome(struct job *job)
 {
     if (job->awaits_record) {
         return; /* done in another lane */
@@ -385,72 +345,89 @@ static enum err run_with_hope(struct worker *worker, struct job_list *taken, str
         return err;
     }
     for (struct job *job = run->first; job != NULL; job = job->next) {
-        forget_outcome(job);
+        jobs_forget_outcome(job);
     }
-    list_append(run, taken);
+    job_list_append(run, taken);
     *taken = *run;
     *run = (struct job_list){.count = 0};
     TRY(store_begin(worker->session));
     return run_all(worker, taken, run, done);
 }
 
+void jobs_lose(struct worker *worker, struct job_list *run)
+{
+    for (struct job *job = run->first; job != NULL; job = job->next) {
+        call_forget_emissions(&job->call);
+        worker->jobs->settings.fail(job, ERR_STORE);
+    }
+}
+
 /* Also what fails within a lost run is run: its answer must know the id of its call. */
-static void run_then_commit(struct worker *worker, struct job_list *taken, struct job_list *done)
+void jobs_run_then_commit(struct worker *worker, struct job_list *taken, struct job_list *done)
 {
     struct jobs *jobs = worker->jobs;
     struct job *job;
     if (store_begin_hopeful(worker->session) != ERR_OK) {
-        log_trouble(worker, "no run could be begun");
-        while ((job = list_pop(taken)) != NULL) {
+        jobs_log_trouble(worker, "no run could be begun");
+        while ((job = job_list_pop(taken)) != NULL) {
             fail_unseen(jobs, job, ERR_STORE);
-            list_push(done, job);
+            job_list_push(done, job);
         }
         return;
     }
     struct job_list run = {.count = 0};
     if (run_with_hope(worker, taken, &run, done) != ERR_OK) {
-        for (job = run.first; job != NULL; job = job->next) {
-            call_forget_emissions(&job->call);
-            jobs->settings.fail(job, ERR_STORE);
-        }
-        while ((job = list_pop(taken)) != NULL) { /* it could not even be begun again */
+        jobs_lose(worker, &run);
+        while ((job = job_list_pop(taken)) != NULL) { /* it could not even be begun again */
             fail_unseen(jobs, job, ERR_STORE);
-            list_push(&run, job);
+            job_list_push(&run, job);
         }
     }
-    list_append(done, &run);
+    job_list_append(done, &run);
 }
 
-static void *worker_main(void *data)
+static void runs_main(struct worker *worker)
 {
-    struct worker *worker = data;
     for (;;) {
         uint64_t came;
         struct job_list taken = lane_take(worker, &came);
         if (taken.first == NULL) {
             look_away(worker);
-            return NULL;
+            return;
         }
         struct job_list done = {.count = 0};
         if (worker->lane == LANE_WRITE) {
-            run_then_commit(worker, &taken, &done);
+            jobs_run_then_commit(worker, &taken, &done);
         } else {
             if (worker->lane == LANE_READ) {
                 look(worker, taken.first, came);
             }
             run_singly(worker, &taken, &done);
         }
-        hand_back(worker->jobs, &done);
+        jobs_hand_back(worker->jobs, &done);
     }
+}
+
+static void *worker_main(void *data)
+{
+    static void (*const mains[])(struct worker *) = {[WRITES_RUNS] = runs_main,
+                                                     [WRITES_BATCHES] = jobs_batch_main,
+                                                     [WRITES_REST] = jobs_rest_main};
+    struct worker *worker = data;
+    mains[worker->writing](worker);
+    return NULL;
 }
 
 /* ---- Starting and stopping ---------------------------------------------------------------- */
 
-static enum err worker_start(struct jobs *jobs, enum lane lane, size_t take_max)
+static enum err worker_start(struct jobs *jobs, enum lane lane, enum writing writing,
+                             size_t take_max)
 {
     struct worker *worker = &jobs->workers[jobs->worker_count];
     *worker = (struct worker){.jobs = jobs,
                               .lane = lane,
+                              .writing = writing,
+                              .queue = &jobs->lanes[lane],
                               .take_max = take_max,
                               .logged_ms = clock_monotonic_ms() - LOG_PAUSE_MS};
     TRY(store_session_open(jobs->settings.store, lane == LANE_WRITE, &worker->session));
@@ -468,31 +445,59 @@ static enum err worker_start(struct jobs *jobs, enum lane lane, size_t take_max)
     return ERR_OK;
 }
 
+static enum err writers_start(struct jobs *jobs)
+{
+    if (!jobs->has_batches) {
+        size_t run_max = store_writers_max(jobs->settings.store) == 1 ? jobs->settings.run_max : 1;
+        for (int i = 0; i < jobs->writers; i++) {
+            TRY(worker_start(jobs, LANE_WRITE, WRITES_RUNS, run_max));
+        }
+        return ERR_OK;
+    }
+    TRY(worker_start(jobs, LANE_WRITE, WRITES_BATCHES, 0));
+    for (int i = 1; i < jobs->writers; i++) {
+        TRY(worker_start(jobs, LANE_WRITE, WRITES_REST, 0));
+    }
+    return ERR_OK;
+}
+
 static enum err workers_start(struct jobs *jobs)
 {
     const struct jobs_settings *settings = &jobs->settings;
     int writers_max = store_writers_max(settings->store);
-    int writers = settings->writers < writers_max ? settings->writers : writers_max;
-    size_t run_max = writers_max == 1 ? settings->run_max : 1;
-    jobs->writers = writers;
-    jobs->workers =
-        memory_resize(NULL, (size_t)(settings->readers + writers + 1) * sizeof(struct worker));
+    jobs->writers = settings->writers < writers_max ? settings->writers : writers_max;
+    jobs->has_batches = store_has_batches(settings->store);
+    jobs->workers = memory_resize(NULL, (size_t)(settings->readers + jobs->writers + 1) *
+                                            sizeof(struct worker));
     for (int i = 0; i < settings->readers; i++) {
-        TRY(worker_start(jobs, LANE_READ, 1));
+        TRY(worker_start(jobs, LANE_READ, WRITES_RUNS, 1));
     }
-    for (int i = 0; i < writers; i++) {
-        TRY(worker_start(jobs, LANE_WRITE, run_max));
-    }
-    return worker_start(jobs, LANE_SLOW, 1);
+    TRY(writers_start(jobs));
+    return worker_start(jobs, LANE_SLOW, WRITES_RUNS, 1);
 }
 
-static void name_node(char out[NODE_BYTES])
+static void name_node(char out[JOBS_NODE_BYTES])
 {
     char host[65] = "";
     if (gethostname(host, sizeof host - 1) != 0) {
         host[0] = '\0';
     }
-    snprintf(out, NODE_BYTES, "node=%s pid=%ld version=" CONSULTD_VERSION, host, (long)getpid());
+    snprintf(out, JOBS_NODE_BYTES, "node=%s pid=%ld version=" CONSULTD_VERSION, host,
+             (long)getpid());
+}
+
+static void queue_init(struct lane_queue *queue)
+{
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->filled, NULL);
+}
+
+static void queue_stop(struct lane_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->is_stopping = true;
+    pthread_cond_broadcast(&queue->filled);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
@@ -504,13 +509,14 @@ enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
     jobs->settings = *settings;
     jobs->in_vain_ms = -1;
     jobs->settings.run = settings->run != NULL ? settings->run : dispatch_run;
+    jobs->settings.chat_of = settings->run != NULL ? settings->chat_of : dispatch_guess_chat;
     jobs->settings.fail = settings->fail != NULL ? settings->fail : dispatch_fail;
     name_node(jobs->node);
     pthread_mutex_init(&jobs->finished_lock, NULL);
     for (size_t i = 0; i < LANE_COUNT; i++) {
-        pthread_mutex_init(&jobs->lanes[i].lock, NULL);
-        pthread_cond_init(&jobs->lanes[i].filled, NULL);
+        queue_init(&jobs->lanes[i]);
     }
+    queue_init(&jobs->rest);
     enum err err = workers_start(jobs);
     if (err != ERR_OK) {
         jobs_stop(jobs);
@@ -529,9 +535,28 @@ static void job_destroy(struct job *job)
 static void list_free(struct jobs *jobs, struct job_list *list)
 {
     struct job *job;
-    while ((job = list_pop(list)) != NULL) {
+    while ((job = job_list_pop(list)) != NULL) {
         job_free(jobs, job);
     }
+}
+
+/* Those that make the rest stop when nobody gives them any more. They were started last. */
+static void worker_end(struct jobs *jobs, struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+    if (worker->writing == WRITES_BATCHES) {
+        queue_stop(&jobs->rest);
+    }
+    token_cache_free(worker->tokens);
+    audit_chain_free(worker->chain);
+    store_session_close(worker->session);
+}
+
+static void queue_free(struct jobs *jobs, struct lane_queue *queue)
+{
+    list_free(jobs, &queue->waiting);
+    pthread_mutex_destroy(&queue->lock);
+    pthread_cond_destroy(&queue->filled);
 }
 
 void jobs_stop(struct jobs *jobs)
@@ -540,26 +565,19 @@ void jobs_stop(struct jobs *jobs)
         return;
     }
     for (size_t i = 0; i < LANE_COUNT; i++) {
-        pthread_mutex_lock(&jobs->lanes[i].lock);
-        jobs->lanes[i].is_stopping = true;
-        pthread_cond_broadcast(&jobs->lanes[i].filled);
-        pthread_mutex_unlock(&jobs->lanes[i].lock);
+        queue_stop(&jobs->lanes[i]);
     }
     for (size_t i = 0; i < jobs->worker_count; i++) {
-        pthread_join(jobs->workers[i].thread, NULL);
-        token_cache_free(jobs->workers[i].tokens);
-        audit_chain_free(jobs->workers[i].chain);
-        store_session_close(jobs->workers[i].session);
+        worker_end(jobs, &jobs->workers[i]);
     }
     for (size_t i = 0; i < LANE_COUNT; i++) {
-        list_free(jobs, &jobs->lanes[i].waiting); /* moved to a lane that had ended already */
-        pthread_mutex_destroy(&jobs->lanes[i].lock);
-        pthread_cond_destroy(&jobs->lanes[i].filled);
+        queue_free(jobs, &jobs->lanes[i]); /* moved to a lane that had ended already */
     }
+    queue_free(jobs, &jobs->rest);
     list_free(jobs, &jobs->finished);
     pthread_mutex_destroy(&jobs->finished_lock);
     struct job *job;
-    while ((job = list_pop(&jobs->kept)) != NULL) {
+    while ((job = job_list_pop(&jobs->kept)) != NULL) {
         job_destroy(job);
     }
     free(jobs->workers);
@@ -570,7 +588,7 @@ void jobs_stop(struct jobs *jobs)
 
 struct job *job_new(struct jobs *jobs, enum job_kind kind)
 {
-    struct job *job = list_pop(&jobs->kept);
+    struct job *job = job_list_pop(&jobs->kept);
     struct arena *arena;
     if (job != NULL) {
         arena = job->arena;
@@ -603,7 +621,7 @@ void job_free(struct jobs *jobs, struct job *job)
         return;
     }
     arena_reset(job->arena);
-    list_push(&jobs->kept, job);
+    job_list_push(&jobs->kept, job);
 }
 
 enum err jobs_submit(struct jobs *jobs, struct job *job)
@@ -634,5 +652,5 @@ size_t jobs_pending(const struct jobs *jobs)
 
 bool jobs_keep_order(const struct jobs *jobs)
 {
-    return jobs->writers == 1;
+    return jobs->writers == 1 || jobs->has_batches;
 }

@@ -5,7 +5,7 @@
  * takes all waiting jobs (up to settings), runs each in turn within one open run of the store,
  * commits once, and only then hands all of them back, in order: nothing is answered or pushed
  * before it is durable. If the commit fails every answer of the run becomes ERR_STORE and no
- * event leaves. What a job notes for the record (api/audit.h) is written within the run; a job of
+ * event leaves. With MongoDB a run is one job, and jobs that are alike share a batch (jobs_batch.c). What a job notes for the record (api/audit.h) is written within the run; a job of
  * another lane that has noted something goes through the WRITE lane for that, with its answer.
  * See ARCHITECTURE.md, "Life of a message".
  *
@@ -50,6 +50,9 @@ enum verdict {
     VERDICT_CLOSE    /* send the answer, then close with close_code */
 };
 
+/* How a job of the WRITE lane is run where the store has batches. */
+enum way { WAY_UNKNOWN, WAY_BATCH, WAY_ALONE };
+
 struct job {
     struct job *next;
     enum job_kind kind;
@@ -75,9 +78,13 @@ struct job {
     struct online_work *online; /* DUTY_PRESENCE: arena; api/online.h */
     bool wants_known;           /* JOB_RESUME: fill `known`, the bus may lose events */
     /* Between. */
-    struct arena *arena; /* owned; lives with the job */
-    bool awaits_record;  /* done in another lane; only its notes are still to be written */
-    const void *carried; /* arena; from one lane to the next, see call.h */
+    struct arena *arena;    /* owned; lives with the job */
+    bool awaits_record;     /* done in another lane; only its notes are still to be written */
+    enum way way;           /* jobs_batch.c */
+    struct oid chat;        /* WAY_BATCH: the one it is about, most likely */
+    int batches;            /* those that it was written in and had to leave */
+    const void *chat_place; /* arena; that a batch took in vain, see call.h */
+    const void *carried;    /* arena; from one lane to the next, see call.h */
     enum err err;
     const int64_t *counts; /* DUTY_COUNT: arena; of each invariant */
     /* Out. */
@@ -112,6 +119,8 @@ struct jobs_settings {
     void *wake_data;
     /* What is done with a job; NULL: dispatch_run and dispatch_fail. For tests of the pool. */
     enum err (*run)(struct job *);
+    bool (*chat_of)(const struct job *,
+                    struct oid *); /* as dispatch_guess_chat; NULL: no batches */
     void (*fail)(struct job *, enum err);
 };
 
@@ -133,7 +142,8 @@ struct job *jobs_collect(struct jobs *jobs);
 /* Jobs submitted and not yet collected. */
 size_t jobs_pending(const struct jobs *jobs);
 
-/* Whether jobs of LANE_WRITE are run and handed back in the order in which they are submitted. */
+/* Whether jobs of LANE_WRITE of one connection are run and handed back in the order in which they are
+ * submitted. */
 bool jobs_keep_order(const struct jobs *jobs);
 
 /* Waits for the workers to finish what they have, then stops them and frees all. */
@@ -154,5 +164,10 @@ void dispatch_fail(struct job *job, enum err err);
  * parsing it; a worker corrects a wrong guess. LANE_READ also where it cannot be sure, so that
  * LANE_WRITE is hardly ever wrong (ws.c). */
 enum lane dispatch_guess_lane(const char *text, size_t length);
+
+/* Any thread. Whether a job of LANE_WRITE may share a batch (store.h): it sends a message, not as a doctor,
+ * or marks a chat as read. *chat is the chat it names, by a look at its bytes without parsing them; the
+ * store finds out if that was wrong. */
+bool dispatch_guess_chat(const struct job *job, struct oid *chat);
 
 #endif

@@ -6,8 +6,8 @@
  *
  * Messages never overtake each other: one of a socket's frames is with a worker at a time, but for
  * those that write. Of these the next follows at once into the WRITE lane if the one before is there,
- * too, and its only worker takes them in order: all that a client sends without waiting shares one
- * commit, is answered in order, and in the order of its events. What reads waits for what was written
+ * too, which keeps the order of a connection (jobs_keep_order): all that a client sends without waiting shares
+ * one commit, or is in the next batch, is answered in order, and in the order of its events. What reads waits for what was written
  * before it, and what follows waits for what reads. This rests on the guess of the lane: whoever is
  * taken for a writer is one. The guess does not take for a writer what may be none, a frame that says
  * "call" twice; only a frame that spells its own "call" with escapes, and has another one within its

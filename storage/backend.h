@@ -24,6 +24,17 @@ struct strbuf;
     "the store is of version %" PRId64 ", this consultd needs %d: stop all servers, make a "       \
     "backup, then run: consultd db upgrade"
 
+/* Where a session has batches: see store.h. */
+struct batch_ops {
+    enum err (*begin)(struct store_session *session, const struct oid *chats, size_t count);
+    void (*mark)(struct store_session *session);
+    bool (*keep)(struct store_session *session);
+    bool (*drop)(struct store_session *session);
+    enum err (*write)(struct store_session *session);
+    enum batch_outcome (*outcome)(struct store_session *session, size_t number);
+    void (*end)(struct store_session *session);
+};
+
 struct store_ops {
     const char *scheme; /* of the URL, e.g. "sqlite:" */
     enum err (*open)(const struct store_settings *settings, struct store **out, char why[256]);
@@ -38,6 +49,7 @@ struct store_ops {
     enum err (*undo)(struct store_session *session);
     void (*look)(struct store_session *session); /* both NULL: nothing is to be done */
     void (*look_away)(struct store_session *session);
+    const struct batch_ops *batch; /* NULL: it has none */
     enum err (*insert)(struct store_session *session, enum collection collection,
                        const void *record);
     enum err (*insert_many)(struct store_session *session, enum collection collection,

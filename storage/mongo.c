@@ -1,7 +1,7 @@
 /* The MongoDB backend: sessions and the operations.
  *
  * Every operation is on its own and durable (majority, journaled) when it returns; begin, mark,
- * commit and their kin do nothing. A session takes a connection from the pool with its first
+ * commit and their kin do nothing. What many jobs do together is mongo_batch.c's. A session takes a connection from the pool with its first
  * operation and keeps it.
  *
  * Only what every MongoDB-compatible server has is used (contract 5): insert, find, count, update,
@@ -26,7 +26,7 @@
  * holds a stored value.
  *
  * Worker only; a store is shared and constant after opening, a session has one thread at a time. */
-#include "storage/mongo_database.h"
+#include "storage/mongo_batch.h"
 
 #include "protocol/memory.h"
 
@@ -47,12 +47,6 @@ struct mongo_store {
     struct mongo_database database;
 };
 
-struct mongo_session {
-    struct store_session head;
-    mongoc_client_t *client; /* of the pool; NULL before the first operation */
-    mongoc_collection_t *collections[COLLECTION_COUNT]; /* made when first used; owned */
-};
-
 static struct mongo_session *of(struct store_session *session)
 {
     return (struct mongo_session *)session;
@@ -63,7 +57,7 @@ static struct mongo_database *database_of(struct mongo_session *s)
     return &((struct mongo_store *)s->head.store)->database;
 }
 
-static enum err trouble(struct mongo_session *s, const bson_error_t *error)
+enum err mongo_trouble(struct mongo_session *s, const bson_error_t *error)
 {
     mongo_describe(error, s->head.trouble, sizeof(s->head.trouble));
     return ERR_STORE;
@@ -103,6 +97,7 @@ static enum err mongo_session_open(struct store *store, bool writes, struct stor
     memset(s, 0, sizeof(*s));
     s->head.ops = &mongo_ops;
     s->head.store = store;
+    s->batch = mongo_batch_new();
     *out = &s->head;
     return ERR_OK;
 }
@@ -118,6 +113,7 @@ static void mongo_session_close(struct store_session *session)
     if (s->client != NULL) {
         mongoc_client_pool_push(database_of(s)->pool, s->client);
     }
+    mongo_batch_free(s->batch);
     free(s);
 }
 
@@ -135,8 +131,8 @@ static enum err client_of(struct mongo_session *s, mongoc_client_t **out)
     return ERR_OK;
 }
 
-static enum err collection_of(struct mongo_session *s, enum collection collection,
-                              mongoc_collection_t **out)
+enum err mongo_collection_of(struct mongo_session *s, enum collection collection,
+                             mongoc_collection_t **out)
 {
     if (s->collections[collection] == NULL) {
         mongoc_client_t *client = NULL;
@@ -204,7 +200,7 @@ static enum err is_stored(struct mongo_session *s, mongoc_collection_t *in, cons
     *out = mongoc_cursor_next(cursor, &found) && bson_equal(found, document);
     enum err err = ERR_OK;
     if (mongoc_cursor_error(cursor, &error)) {
-        err = trouble(s, &error);
+        err = mongo_trouble(s, &error);
     }
     mongoc_cursor_destroy(cursor);
     bson_destroy(&filter);
@@ -228,7 +224,7 @@ static enum err insert_document(struct mongo_session *s, mongoc_collection_t *in
         return ERR_OK;
     }
     if (!is_duplicate(&error)) {
-        return trouble(s, &error);
+        return mongo_trouble(s, &error);
     }
     bool is_ours = false;
     if (was_lost) {
@@ -242,7 +238,10 @@ static enum err mongo_insert(struct store_session *session, enum collection coll
 {
     struct mongo_session *s = of(session);
     mongoc_collection_t *in = NULL;
-    TRY(collection_of(s, collection, &in));
+    if (mongo_batch_is_open(s)) {
+        return mongo_batch_insert(s, collection, record);
+    }
+    TRY(mongo_collection_of(s, collection, &in));
     bson_t document = BSON_INITIALIZER;
     shape_bson_write(&document, collection_row(collection)->shape, record);
     const enum err err = insert_document(s, in, &document);
@@ -250,79 +249,48 @@ static enum err mongo_insert(struct store_session *session, enum collection coll
     return err;
 }
 
-/* The ids of records that were refused, each once. */
-struct refused {
-    struct oid *ids; /* owned, room for all */
-    size_t count;
-};
-
-static void refused_add(struct refused *refused, struct oid id)
+/* Reads one of writeErrors: {index, code, …}. */
+static bool read_write_error(bson_iter_t *errors, int64_t *index, int64_t *code)
 {
-    for (size_t i = 0; i < refused->count; i++) {
-        if (oid_equal(refused->ids[i], id)) {
-            return;
+    bson_iter_t error;
+    if (!bson_iter_recurse(errors, &error)) {
+        return false;
+    }
+    while (bson_iter_next(&error)) {
+        if (strcmp(bson_iter_key(&error), "index") == 0) {
+            *index = bson_iter_as_int64(&error);
+        } else if (strcmp(bson_iter_key(&error), "code") == 0) {
+            *code = bson_iter_as_int64(&error);
         }
     }
-    refused->ids[refused->count++] = id;
+    return true;
 }
 
-/* Collects the ids of the documents that the reply says are duplicates; false when it says
- * anything else that went wrong. */
-static bool refused_collect(const bson_t *reply, bson_t *const *documents, size_t count,
-                            struct refused *refused)
+bool mongo_only_refused(const bson_t *reply, const bson_error_t *error, size_t count,
+                        bool *is_refused)
 {
-    bson_iter_t iter, errors, error, id;
-    if (bson_iter_init_find(&iter, reply, "writeConcernErrors") ||
+    bson_iter_t iter, errors;
+    size_t refused = 0;
+    if (!is_duplicate(error) || bson_iter_init_find(&iter, reply, "writeConcernErrors") ||
         !bson_iter_init_find(&iter, reply, "writeErrors") || !bson_iter_recurse(&iter, &errors)) {
         return false;
     }
-    while (bson_iter_next(&errors)) {
+    for (; bson_iter_next(&errors); refused++) {
         int64_t index = -1, code = 0;
-        if (!bson_iter_recurse(&errors, &error)) {
+        if (!read_write_error(&errors, &index, &code) || code != MONGOC_ERROR_DUPLICATE_KEY ||
+            index < 0 || (size_t)index >= count) {
             return false;
         }
-        while (bson_iter_next(&error)) {
-            if (strcmp(bson_iter_key(&error), "index") == 0) {
-                index = bson_iter_as_int64(&error);
-            } else if (strcmp(bson_iter_key(&error), "code") == 0) {
-                code = bson_iter_as_int64(&error);
-            }
-        }
-        if (code != MONGOC_ERROR_DUPLICATE_KEY || index < 0 || (size_t)index >= count ||
-            !bson_iter_init_find(&id, documents[index], "_id")) {
-            return false;
-        }
-        struct oid oid;
-        memcpy(oid.bytes, bson_iter_oid(&id)->bytes, OID_BYTES);
-        refused_add(refused, oid);
+        is_refused[index] = true;
     }
-    return refused->count > 0;
+    return refused > 0;
 }
 
-static enum err mongo_count(struct store_session *session, enum collection collection,
-                            const struct query *query, int64_t *out);
-
-/* Duplicates whose own id is taken are passed over; one whose id is free met another unique
- * index. Asking for the ids says which, whatever words the server has for it. */
-static enum err refused_judge(struct mongo_session *s, enum collection collection,
-                              const struct refused *refused)
-{
-    const struct condition taken = {
-        .offset = collection_row(collection)->shape->fields[0].offset,
-        .compare = ONE_OF,
-        .value = {.oids = {.items = refused->ids, .count = refused->count}},
-    };
-    const struct query query = {.conditions = &taken, .condition_count = 1};
-    int64_t count = 0;
-    TRY(mongo_count(&s->head, collection, &query, &count));
-    return count == (int64_t)refused->count ? ERR_OK : ERR_DUPLICATE;
-}
-
-static enum err insert_documents(struct mongo_session *s, enum collection collection,
-                                 bson_t *const *documents, size_t count)
+enum err mongo_insert_each(struct mongo_session *s, enum collection collection,
+                           bson_t *const *documents, size_t count, bool *is_refused)
 {
     mongoc_collection_t *in = NULL;
-    TRY(collection_of(s, collection, &in));
+    TRY(mongo_collection_of(s, collection, &in));
     bson_t reply;
     bson_error_t error = {0};
     bson_t options = BSON_INITIALIZER;
@@ -332,34 +300,83 @@ static enum err insert_documents(struct mongo_session *s, enum collection collec
     if (!is_done && (is_lost_connection(&error) || is_not_primary(&error)) &&
         !was_repeated(&reply)) {
         bson_destroy(&reply);
+        memset(&error, 0, sizeof(error));
         is_done = mongoc_collection_insert_many(in, list, count, &options, &reply, &error);
     }
     enum err err = ERR_OK;
-    if (!is_done) {
-        struct refused refused = {.ids = memory_resize(NULL, count * sizeof(struct oid))};
-        err = refused_collect(&reply, documents, count, &refused)
-                  ? refused_judge(s, collection, &refused)
-                  : trouble(s, &error);
-        free(refused.ids);
+    if (!is_done && !mongo_only_refused(&reply, &error, count, is_refused)) {
+        err = mongo_trouble(s, &error);
     }
     bson_destroy(&reply);
     bson_destroy(&options);
     return err;
 }
 
+static enum err mongo_count(struct store_session *session, enum collection collection,
+                            const struct query *query, int64_t *out);
+
+/* The ids of the refused ones, each once. */
+static size_t refused_ids(const struct shape *shape, const void *records, size_t count,
+                          const bool *is_refused, struct oid *ids)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct oid id; /* the first member of every record */
+        memcpy(&id, (const char *)records + i * shape->size, sizeof(id));
+        size_t at = 0;
+        while (at < found && !oid_equal(ids[at], id)) {
+            at++;
+        }
+        if (is_refused[i]) {
+            ids[at] = id;
+            found = at == found ? found + 1 : found;
+        }
+    }
+    return found;
+}
+
+/* Duplicates whose own id is taken are passed over; one whose id is free met another unique
+ * index. Asking for the ids says which, whatever words the server has for it. */
+static enum err refused_judge(struct mongo_session *s, enum collection collection,
+                              const struct oid *ids, size_t refused)
+{
+    const struct condition taken = {
+        .offset = collection_row(collection)->shape->fields[0].offset,
+        .compare = ONE_OF,
+        .value = {.oids = {.items = ids, .count = refused}},
+    };
+    const struct query query = {.conditions = &taken, .condition_count = 1};
+    int64_t count = 0;
+    TRY(mongo_count(&s->head, collection, &query, &count));
+    return count == (int64_t)refused ? ERR_OK : ERR_DUPLICATE;
+}
+
 static enum err mongo_insert_many(struct store_session *session, enum collection collection,
                                   const void *records, size_t count)
 {
     const struct shape *shape = collection_row(collection)->shape;
+    struct mongo_session *s = of(session);
+    if (mongo_batch_is_open(s)) {
+        return mongo_batch_refuse(s);
+    }
     bson_t **documents = memory_resize(NULL, count * sizeof(*documents));
+    bool *is_refused = memory_resize(NULL, count * sizeof(*is_refused));
+    memset(is_refused, 0, count * sizeof(*is_refused));
     for (size_t i = 0; i < count; i++) {
         documents[i] = bson_new();
         shape_bson_write(documents[i], shape, (const char *)records + i * shape->size);
     }
-    const enum err err = insert_documents(of(session), collection, documents, count);
+    enum err err = mongo_insert_each(s, collection, documents, count, is_refused);
+    struct oid *ids = memory_resize(NULL, count * sizeof(*ids));
+    const size_t refused = refused_ids(shape, records, count, is_refused, ids);
+    if (err == ERR_OK && refused > 0) {
+        err = refused_judge(s, collection, ids, refused);
+    }
     for (size_t i = 0; i < count; i++) {
         bson_destroy(documents[i]);
     }
+    free(ids);
+    free(is_refused);
     free(documents);
     return err;
 }
@@ -386,7 +403,7 @@ static enum err read_cursor(struct mongo_session *s, mongoc_cursor_t *cursor,
         TRY(read_document(s, document, rows->shape, rows->arena, record_rows_add(rows)));
     }
     bson_error_t error = {0};
-    return mongoc_cursor_error(cursor, &error) ? trouble(s, &error) : ERR_OK;
+    return mongoc_cursor_error(cursor, &error) ? mongo_trouble(s, &error) : ERR_OK;
 }
 
 static void find_options(bson_t *options, const struct shape *shape, const struct query *query)
@@ -414,7 +431,11 @@ static enum err mongo_find(struct store_session *session, struct arena *arena,
 {
     struct mongo_session *s = of(session);
     mongoc_collection_t *in = NULL;
-    TRY(collection_of(s, collection, &in));
+    enum err batched;
+    if (mongo_batch_is_open(s) && mongo_batch_finds(s, arena, collection, query, out, &batched)) {
+        return batched;
+    }
+    TRY(mongo_collection_of(s, collection, &in));
     const struct shape *shape = collection_row(collection)->shape;
     bson_t filter = BSON_INITIALIZER;
     bson_t options = BSON_INITIALIZER;
@@ -437,6 +458,9 @@ static enum err mongo_count(struct store_session *session, enum collection colle
 {
     struct mongo_session *s = of(session);
     mongoc_client_t *client = NULL;
+    if (mongo_batch_is_open(s)) {
+        return mongo_batch_refuse(s);
+    }
     TRY(client_of(s, &client));
     const struct collection_row *row = collection_row(collection);
     bson_t command = BSON_INITIALIZER;
@@ -451,7 +475,7 @@ static enum err mongo_count(struct store_session *session, enum collection colle
     enum err err = ERR_OK;
     if (!mongoc_client_read_command_with_opts(client, database_of(s)->name, &command, NULL, NULL,
                                               &reply, &error)) {
-        err = trouble(s, &error);
+        err = mongo_trouble(s, &error);
     } else if (bson_iter_init_find(&n, &reply, "n") && BSON_ITER_HOLDS_NUMBER(&n)) {
         *out = bson_iter_as_int64(&n);
     } else {
@@ -484,7 +508,7 @@ static enum err judge_update(struct mongo_session *s, bool is_done, const bson_t
                  "a majority of the servers did not confirm a write in time");
         return ERR_STORE;
     }
-    return is_duplicate(error) ? ERR_DUPLICATE : trouble(s, error);
+    return is_duplicate(error) ? ERR_DUPLICATE : mongo_trouble(s, error);
 }
 
 static enum err update_plainly(struct mongo_session *s, mongoc_collection_t *in,
@@ -566,7 +590,11 @@ static enum err mongo_update(struct store_session *session, struct arena *arena,
 {
     struct mongo_session *s = of(session);
     mongoc_collection_t *in = NULL;
-    TRY(collection_of(s, collection, &in));
+    if (mongo_batch_is_open(s)) {
+        return mongo_batch_update(s, arena, collection, id, conditions, condition_count, changes,
+                                  change_count, after);
+    }
+    TRY(mongo_collection_of(s, collection, &in));
     const struct shape *shape = collection_row(collection)->shape;
     struct condition all[CONDITIONS_MAX + 1];
     with_id(all, shape, id, conditions, condition_count);
@@ -589,7 +617,10 @@ static enum err mongo_remove(struct store_session *session, enum collection coll
 {
     struct mongo_session *s = of(session);
     mongoc_collection_t *in = NULL;
-    TRY(collection_of(s, collection, &in));
+    if (mongo_batch_is_open(s)) {
+        return mongo_batch_refuse(s);
+    }
+    TRY(mongo_collection_of(s, collection, &in));
     const struct shape *shape = collection_row(collection)->shape;
     struct condition all[CONDITIONS_MAX + 1];
     with_id(all, shape, id, conditions, condition_count);
@@ -615,9 +646,9 @@ static enum err mongo_drop_all_old_indexes(struct store_session *session)
     for (int i = 0; i < COLLECTION_COUNT; i++) {
         mongoc_collection_t *in = NULL;
         bson_error_t error;
-        TRY(collection_of(s, (enum collection)i, &in));
+        TRY(mongo_collection_of(s, (enum collection)i, &in));
         if (!mongo_drop_old_indexes(in, (enum collection)i, &error)) {
-            return trouble(s, &error);
+            return mongo_trouble(s, &error);
         }
     }
     return ERR_OK;
@@ -634,7 +665,7 @@ static enum err mongo_ping(struct store_session *session)
     const bool is_there =
         mongoc_client_command_simple(client, database_of(s)->name, &command, NULL, NULL, &error);
     bson_destroy(&command);
-    return is_there ? ERR_OK : trouble(s, &error);
+    return is_there ? ERR_OK : mongo_trouble(s, &error);
 }
 
 const struct store_ops mongo_ops = {
@@ -648,6 +679,7 @@ const struct store_ops mongo_ops = {
     .abandon = mongo_abandon,
     .mark = mongo_run_step,
     .undo = mongo_run_step,
+    .batch = &mongo_batch_ops,
     .insert = mongo_insert,
     .insert_many = mongo_insert_many,
     .find = mongo_find,

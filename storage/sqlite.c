@@ -21,9 +21,9 @@
  *
  * Worker only; a store is shared and constant after opening, a session has one thread at a time. */
 #include "storage/backend.h"
+#include "storage/kept.h"
 #include "storage/shape_sql.h"
 #include "storage/sqlite_file.h"
-#include "storage/sqlite_kept.h"
 #include "storage/sqlite_statements.h"
 
 #include "protocol/memory.h"

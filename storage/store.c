@@ -346,6 +346,50 @@ enum err store_undo(struct store_session *session)
     return session->ops->undo(session);
 }
 
+/* ---- Batches ------------------------------------------------------------------------------ */
+
+bool store_has_batches(const struct store *store)
+{
+    return store->ops->batch != NULL;
+}
+
+enum err store_batch_begin(struct store_session *session, const struct oid *chats, size_t count)
+{
+    TRY(check_open(session));
+    return session->ops->batch->begin(session, chats, count);
+}
+
+void store_batch_mark(struct store_session *session)
+{
+    session->ops->batch->mark(session);
+}
+
+bool store_batch_keep(struct store_session *session)
+{
+    return session->ops->batch->keep(session);
+}
+
+bool store_batch_drop(struct store_session *session)
+{
+    return session->ops->batch->drop(session);
+}
+
+enum err store_batch_write(struct store_session *session)
+{
+    TRY(check_open(session));
+    return session->ops->batch->write(session);
+}
+
+enum batch_outcome store_batch_outcome(struct store_session *session, size_t number)
+{
+    return session->ops->batch->outcome(session, number);
+}
+
+void store_batch_end(struct store_session *session)
+{
+    session->ops->batch->end(session);
+}
+
 enum err store_ping(struct store_session *session)
 {
     TRY(check_open(session));

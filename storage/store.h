@@ -274,6 +274,50 @@ MUST_USE enum err store_undo(struct store_session *session);
 void store_look(struct store_session *session);
 void store_look_away(struct store_session *session);
 
+/* ---- Batches ------------------------------------------------------------------------------
+ *
+ * Where each operation is durable by itself (MongoDB) a run saves nothing. There jobs that each change one
+ * chat and insert one message at most share a batch: they run in memory, one after the other, and what
+ * they did is written in a few operations, whatever their number:
+ *
+ *     store_batch_begin (mark, a job's operations, keep or drop)… store_batch_write, outcome…, end
+ *
+ * What a job may ask for: one of the chats that were named, by its id, and changes of it, unless another job of
+ * the batch has changed it; the insertion of one message, before or after asking whether it is there, which
+ * is answered no until all is written; and, before that, any other reading. All else, and all after it, is
+ * ERR_BUSY, and the job is not for a batch.
+ *
+ * Without a session's store_batch_begin nothing of this is used. */
+bool store_has_batches(const struct store *store);
+
+enum batch_outcome {
+    BATCH_WRITTEN,  /* all that the job did is durable */
+    BATCH_CHANGED,  /* nothing of it is: somebody else has changed its chat meanwhile */
+    BATCH_REPEATED, /* nothing of it is: what it would insert is there already */
+    BATCH_REFUSED   /* its change of the chat is durable, its insertion was refused */
+};
+
+/* Reads the chats (each named once) and opens a batch. ERR_STORE: none is open. */
+MUST_USE enum err store_batch_begin(struct store_session *session, const struct oid *chats,
+                                    size_t count);
+/* A job begins. */
+void store_batch_mark(struct store_session *session);
+/* It went well. True: it is part of the batch, the n-th with the n-th such answer. False: it is not for a
+ * batch, and as if it had not been run. */
+bool store_batch_keep(struct store_session *session);
+/* It failed; what it did is taken back. True: it has relied on nothing that might be different by now, so
+ * that its failure may be told. */
+bool store_batch_drop(struct store_session *session);
+/* Writes what the jobs did; then the session's operations are the store's again. ERR_STORE: nobody knows what
+ * of it is written, of any of them. */
+MUST_USE enum err store_batch_write(struct store_session *session);
+/* What became of the job `number`, from 0. After a store_batch_write that went well. */
+enum batch_outcome store_batch_outcome(struct store_session *session, size_t number);
+/* Ends the batch, written or not. */
+void store_batch_end(struct store_session *session);
+
+/* ---- Operations --------------------------------------------------------------------------- */
+
 /* Inserts a record. ERR_DUPLICATE: its id, or a unique index, is taken; nothing was written. */
 MUST_USE enum err store_insert(struct store_session *session, enum collection collection,
                                const void *record);

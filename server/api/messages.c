@@ -170,13 +170,51 @@ static enum err pass_gate(struct call *call, struct message *message, struct pla
     return err;
 }
 
+/* What call->chat_place points to. */
+struct place {
+    struct message message;
+    struct places taken;
+    struct chat before;
+};
+
+/* Should a batch not be able to insert it after all. */
+static void remember_place(struct call *call, const struct message *message,
+                           const struct places *taken, const struct chat *before)
+{
+    struct place *place = ARENA_NEW(call->arena, struct place);
+    *place = (struct place){*message, *taken, *before};
+    place->taken.conditions = NULL; /* passed */
+    place->taken.condition_count = 0;
+    place->taken.shown = &place->message;
+    call->chat_place = place;
+}
+
+/* Takes a place and inserts the message there. ERR_DUPLICATE: its id is taken, or the place. */
+static enum err insert_at_place(struct call *call, struct message *message, struct places *taken,
+                                struct chat *chat)
+{
+    if (call->chat_place != NULL) { /* a batch has taken it, and was refused */
+        const struct place *place = call->chat_place;
+        call->chat_place = NULL;
+        *message = place->message;
+        *taken = place->taken;
+        *chat = place->before;
+        return ERR_DUPLICATE;
+    }
+    TRY(pass_gate(call, message, taken, chat));
+    enum err err = store_insert(call->store, COLLECTION_MESSAGES, message);
+    if (err == ERR_OK) {
+        remember_place(call, message, taken, chat);
+    }
+    return err;
+}
+
 static enum err store_message(struct call *call, struct chat *chat, enum side side,
                               struct message *message, struct message *out)
 {
     for (int i = 0; i < RACES_MAX; i++) {
         struct places taken;
-        TRY(pass_gate(call, message, &taken, chat));
-        enum err err = store_insert(call->store, COLLECTION_MESSAGES, message);
+        enum err err = insert_at_place(call, message, &taken, chat);
         if (err == ERR_OK) {
             struct audit_note note = note_of(AUDIT_SEND, message);
             audit_note(call, &note);
@@ -236,7 +274,8 @@ enum err api_message_create(struct call *call, const struct message_create *in, 
         message.id = id_new(call->now);
     } else {
         message.id = message_id_of(in->chat_id, side_name(side), in->client_msg_id);
-        enum err err = answer_first(call, &chat, side, &message, out);
+        enum err err =
+            call->chat_place != NULL ? ERR_ABSENT : answer_first(call, &chat, side, &message, out);
         if (err != ERR_ABSENT) {
             return err;
         }

@@ -1,11 +1,11 @@
-/* Worker only. The records that a run of jobs has in its hands: read once, changed in memory, written
- * once before the run's commit, however many of its jobs changed them. Chats are kept: every
+/* Worker only. The records that a run or a batch of jobs has in its hands: read once, changed in memory,
+ * written once at its end, however many of its jobs changed them. Chats are kept: every
  * message changes one, and three of a chat's indexes with it.
  *
  * What a condition or a change means is the same here as in SQL: tests/unit/test_store_kept.c holds one
  * against the other. What cannot be told in memory (lists, substrings) is not tried: kept_can. */
-#ifndef CONSULTD_STORAGE_SQLITE_KEPT_H
-#define CONSULTD_STORAGE_SQLITE_KEPT_H
+#ifndef CONSULTD_STORAGE_KEPT_H
+#define CONSULTD_STORAGE_KEPT_H
 
 #include "storage/store.h"
 
@@ -55,6 +55,11 @@ void kept_undo(struct kept *kept);
 
 /* All of them, oldest first, linked by `next_all`. Whoever writes what is unwritten clears `dirty`. */
 struct kept_record *kept_first(const struct kept *kept);
+/* Whether another job than the one that runs has changed the record. */
+bool kept_is_anothers(const struct kept *kept, const struct kept_record *record);
+/* Returns how many conditions hold only for a record that is as it was before the job that changed it last:
+ * one for each of its stored fields. */
+size_t kept_as_before(const struct kept_record *kept, struct condition conditions[KEPT_FIELDS_MAX]);
 /* Returns how many changes make the stored record what the kept one is. */
 size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT_FIELDS_MAX]);
 

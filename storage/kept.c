@@ -1,4 +1,4 @@
-/* Records of one run in memory.
+/* Records of one run, or batch, in memory.
  *
  * A table of chains, small: a run has some hundred jobs. Copies and texts lie in an arena that is
  * reset when the run is over; a text stays where it is until then, whatever replaces it. A job's first
@@ -6,7 +6,7 @@
  * database takes back its own.
  *
  * Worker only; belongs to one session. */
-#include "storage/sqlite_kept.h"
+#include "storage/kept.h"
 
 #include "protocol/arena.h"
 #include "protocol/memory.h"
@@ -305,6 +305,7 @@ void kept_undo(struct kept *kept)
         const struct shape *shape = collection_row(at->collection)->shape;
         memcpy(at->record, at->before, shape->size);
         at->dirty |= at->touched;
+        at->saved_in = 0;
     }
     kept_mark(kept);
 }
@@ -314,29 +315,49 @@ struct kept_record *kept_first(const struct kept *kept)
     return kept->first;
 }
 
-/* What makes a field what it is in the record. */
-static struct change change_to(const struct field *field, const void *record)
+bool kept_is_anothers(const struct kept *kept, const struct kept_record *record)
+{
+    return record->saved_in != 0 && record->saved_in != kept->job;
+}
+
+static union value value_in(const struct field *field, const void *record)
 {
     const void *member = (const char *)record + field->offset;
-    struct change change = {.offset = field->offset, .kind = CHANGE_SET};
+    union value value;
     switch (field->kind) {
     case KIND_OID:
-        memcpy(&change.value.oid, member, sizeof(change.value.oid));
+        memcpy(&value.oid, member, sizeof(value.oid));
         break;
     case KIND_TEXT:
-        change.value.text = *(const char *const *)member;
+        value.text = *(const char *const *)member;
         break;
     case KIND_BOOL:
-        change.value.boolean = *(const bool *)member;
+        value.boolean = *(const bool *)member;
         break;
     case KIND_TIME:
-        change.value.time = *(const struct timestamp *)member;
+        value.time = *(const struct timestamp *)member;
         break;
     default:
-        change.value.number = *(const int64_t *)member;
+        value.number = *(const int64_t *)member;
         break;
     }
-    return change;
+    return value;
+}
+
+size_t kept_as_before(const struct kept_record *kept, struct condition conditions[KEPT_FIELDS_MAX])
+{
+    const struct shape *shape = collection_row(kept->collection)->shape;
+    assert(shape->count <= KEPT_FIELDS_MAX && kept->before != NULL);
+    size_t count = 0;
+    for (size_t i = 0; i < shape->count; i++) {
+        const struct field *field = &shape->fields[i];
+        if (field_is_stored(field)) {
+            assert(kind_is_scalar(field->kind));
+            conditions[count++] = (struct condition){
+                .offset = field->offset, .compare = IS, .value = value_in(field, kept->before)};
+        }
+    }
+    return count;
 }
 
 size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT_FIELDS_MAX])
@@ -345,7 +366,10 @@ size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT
     size_t count = 0;
     for (size_t i = 0; i < shape->count; i++) {
         if ((kept->dirty >> i & 1) != 0) {
-            changes[count++] = change_to(&shape->fields[i], kept->record);
+            const struct field *field = &shape->fields[i];
+            changes[count++] = (struct change){.offset = field->offset,
+                                               .kind = CHANGE_SET,
+                                               .value = value_in(field, kept->record)};
         }
     }
     return count;
