@@ -95,7 +95,7 @@ static enum err take_reply(struct call *call, struct consultation *order, struct
     struct change changes[] = {
         PUSH(consultation, replies, message_id),  INC(consultation, reply_count, 1),
         SET(consultation, unsettled, true), /* until the message is stored */
-        SET(consultation, updated_at, call->now), MAX(consultation, rev, call_stamp(call)),
+        MAX(consultation, updated_at, call->now), MAX(consultation, rev, call_stamp(call)),
     };
     struct move_terms terms = {conditions, 3, changes, 2};
     if (is_first) {

@@ -232,6 +232,14 @@ static struct timestamp due_of(const struct consultation *order, const char *to)
     return strcmp(to, ANSWERING) == 0 ? order->deadline : TIME_NONE;
 }
 
+/* Later than all that was told of the order, whatever another node's clock said, or how long this call was
+ * held up: a client that hears of both keeps the later one. */
+static struct timestamp moved_at(const struct call *call, const struct consultation *order)
+{
+    int64_t after = order->updated_at.ms + 1;
+    return call->now.ms > after ? call->now : (struct timestamp){after};
+}
+
 enum err order_move_only(struct call *call, struct consultation *order, const char *to,
                          const struct move_terms *terms)
 {
@@ -242,7 +250,7 @@ enum err order_move_only(struct call *call, struct consultation *order, const ch
     struct change changes[MOVE_CHANGES_MAX] = {
         SET(consultation, status, to),
         SET(consultation, unsettled, true),
-        SET(consultation, updated_at, call->now),
+        MAX(consultation, updated_at, moved_at(call, order)),
         MAX(consultation, rev, call_stamp(call)),
     };
     size_t condition_count = 2, change_count = 4;

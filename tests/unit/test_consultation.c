@@ -289,6 +289,24 @@ static void completing_needs_a_reply(void **state)
     assert_int_equal(world_events(world, world->user, "咨询结束"), 1);
 }
 
+/* A call that was held up, or another node's clock: a client takes the newer one of two events by this. */
+static void a_move_is_newer_than_what_was_there(void **state)
+{
+    struct world *world = *state;
+    struct consultation order = world_paid_order(world);
+    struct consultation before, after;
+    struct message reply;
+    world_shift(world, MINUTE_MS);
+    assert_int_equal(world_send(world, world->doctor, &order, "多喝水", NULL, &reply), ERR_OK);
+    before = world_read_order(world, order.id);
+    world_shift(world, -MINUTE_MS);
+    assert_int_equal(world_send(world, world->doctor, &order, "多休息", NULL, &reply), ERR_OK);
+    after = world_read_order(world, order.id);
+    assert_true(after.updated_at.ms >= before.updated_at.ms);
+    assert_int_equal(ask(world, world->user, order.id, "07", &after), ERR_OK);
+    assert_true(after.updated_at.ms > before.updated_at.ms);
+}
+
 static void one_pair_has_one_open_order(void **state)
 {
     struct world *world = *state;
@@ -327,6 +345,7 @@ int main(void)
         STORY(cancelling_closes_the_payment_and_tells_the_user),
         STORY(refund_before_a_reply_ends_the_order),
         STORY(completing_needs_a_reply),
+        STORY(a_move_is_newer_than_what_was_there),
         STORY(one_pair_has_one_open_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
