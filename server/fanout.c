@@ -274,6 +274,17 @@ static void stop_holding(struct conn *conn)
     }
 }
 
+/* Whether the bus was away, so that the session's sockets wait for what was missed. */
+static bool is_holding(struct session *session)
+{
+    for (struct session_member *at = session->oldest; at != NULL; at = at->newer) {
+        if (conn_of_member(at)->state == WS_REPAIRING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void release(struct conn *conn)
 {
     if (conn->state == WS_LIVE) {
@@ -292,8 +303,10 @@ void fanout_tell_found(struct fanout *fanout, struct account account,
     }
 }
 
-/* What has no stamp comes last (chat.updated), and is told only where something was missed. */
-static void tell_missed(struct fanout *fanout, struct account account, struct emission *first)
+/* What has a stamp above `upto` is most likely on its way. What has none comes last (chat.updated), and is
+ * told only where something was missed. */
+static void tell_missed(struct fanout *fanout, struct account account, struct emission *first,
+                        int64_t upto)
 {
     bool is_missed = false;
     for (struct emission *at = first; at != NULL; at = at->next) {
@@ -301,7 +314,7 @@ static void tell_missed(struct fanout *fanout, struct account account, struct em
         if (session == NULL) {
             return;
         }
-        if (at->rev == 0 ? is_missed : !told_has(&session->told, at->frame)) {
+        if (at->rev == 0 ? is_missed : at->rev <= upto && !told_has(&session->told, at->frame)) {
             is_missed = true;
             fanout->loop->made_good += at->rev != 0;
             tell(fanout, session, at->frame, at->rev, nobody);
@@ -324,10 +337,12 @@ void fanout_repaired(struct fanout *fanout, struct job *job)
         repair_later(fanout, session, job->cursor_rev); /* with the next tick */
         return;
     }
+    /* What a round finds that is newer than what it looks for, the next round reads again. */
+    int64_t upto = is_holding(session) ? INT64_MAX : session->checked_rev;
     if (!session->is_repair_queued) { /* else the bus was away again: go on holding */
         each_socket(fanout, account, stop_holding);
     }
-    tell_missed(fanout, account, job->replay);
+    tell_missed(fanout, account, job->replay, upto);
     each_socket(fanout, account, release);
     repairs_go_on(fanout);
 }
