@@ -331,6 +331,7 @@ def scale_store(percent):
         subprocess.run([program, "sqlite:" + path + ".new", str(percent)], check=True,
                        stdout=subprocess.DEVNULL)
         os.rename(path + ".new", path)
+        remove_store(path + ".new")
     return path
 
 
