@@ -1,7 +1,7 @@
-/* Records of one run, or batch, in memory.
+/* Records of one batch in memory, or of runs, from one to the next.
  *
- * A table of chains, small: a run has some hundred jobs. Copies and texts lie in an arena that is
- * reset when the run is over; a text stays where it is until then, whatever replaces it. A job's first
+ * A table of chains. Copies and texts lie in an arena that is reset when they have become much, or
+ * are not to be trusted any more; a text stays where it is until then, whatever replaces it. A job's first
  * change of a record saves the record as it was, so that a job that fails can be taken back here as the
  * database takes back its own.
  *
@@ -16,14 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 256
+#define BUCKETS 2048
 #define ARENA_BYTES 65536
+#define KEPT_BYTES_MAX ((size_t)4 * 1024 * 1024) /* some thousand chats, and what they said */
 
 struct kept {
     struct arena *arena;
     struct kept_record *buckets[BUCKETS];
-    struct kept_record *first, **last; /* all, oldest first */
-    struct kept_record *changed;       /* in this job */
+    struct kept_record *unwritten, **last; /* in the order in which they were changed */
+    struct kept_record *changed;           /* in this job */
+    size_t bytes;                          /* about what is held; 0: nothing is kept */
     int64_t job;
 };
 
@@ -31,7 +33,7 @@ struct kept *kept_new(void)
 {
     struct kept *kept = memory_resize(NULL, sizeof(*kept));
     *kept = (struct kept){.arena = arena_new(ARENA_BYTES), .job = 1};
-    kept->last = &kept->first;
+    kept->last = &kept->unwritten;
     return kept;
 }
 
@@ -112,8 +114,7 @@ struct kept_record *kept_add(struct kept *kept, enum collection collection, cons
     struct kept_record **bucket = &kept->buckets[bucket_of(kept_id(added))];
     added->next = *bucket;
     *bucket = added;
-    *kept->last = added;
-    kept->last = &added->next_all;
+    kept->bytes += 3 * size; /* as it is, as it was, and its texts */
     return added;
 }
 
@@ -220,6 +221,13 @@ static void save(struct kept *kept, struct kept_record *record)
     kept->changed = record;
 }
 
+static const char *copy_text(struct kept *kept, const char *text)
+{
+    const size_t length = strlen(text);
+    kept->bytes += length;
+    return arena_text(kept->arena, text, length);
+}
+
 static void set(struct kept *kept, const struct field *field, void *member, union value value)
 {
     switch (field->kind) {
@@ -227,8 +235,7 @@ static void set(struct kept *kept, const struct field *field, void *member, unio
         memcpy(member, &value.oid, sizeof(value.oid));
         break;
     case KIND_TEXT:
-        *(const char **)member =
-            value.text == NULL ? NULL : arena_text(kept->arena, value.text, strlen(value.text));
+        *(const char **)member = value.text == NULL ? NULL : copy_text(kept, value.text);
         break;
     case KIND_BOOL:
         *(bool *)member = value.boolean;
@@ -277,6 +284,16 @@ static void change_one(struct kept *kept, struct kept_record *record, const stru
     }
 }
 
+static void list_unwritten(struct kept *kept, struct kept_record *record)
+{
+    if (!record->is_listed) {
+        record->is_listed = true;
+        record->next_unwritten = NULL;
+        *kept->last = record;
+        kept->last = &record->next_unwritten;
+    }
+}
+
 void kept_change(struct kept *kept, struct kept_record *record, const struct change *changes,
                  size_t count)
 {
@@ -288,6 +305,7 @@ void kept_change(struct kept *kept, struct kept_record *record, const struct cha
         record->touched |= UINT64_C(1) << (field - shape->fields);
     }
     record->dirty |= record->touched;
+    list_unwritten(kept, record);
 }
 
 /* ---- Jobs and runs -------------------------------------------------------------------------- */
@@ -306,13 +324,20 @@ void kept_undo(struct kept *kept)
         memcpy(at->record, at->before, shape->size);
         at->dirty |= at->touched;
         at->saved_in = 0;
+        list_unwritten(kept, at);
     }
     kept_mark(kept);
 }
 
-struct kept_record *kept_first(const struct kept *kept)
+struct kept_record *kept_take_unwritten(struct kept *kept)
 {
-    return kept->first;
+    struct kept_record *record = kept->unwritten;
+    if (record != NULL) {
+        record->is_listed = false;
+        kept->unwritten = record->next_unwritten;
+        kept->last = kept->unwritten == NULL ? &kept->unwritten : kept->last;
+    }
+    return record;
 }
 
 bool kept_is_anothers(const struct kept *kept, const struct kept_record *record)
@@ -375,14 +400,24 @@ size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT
     return count;
 }
 
+void kept_settle(struct kept *kept)
+{
+    assert(kept->unwritten == NULL);
+    kept_mark(kept);
+    if (kept->bytes > KEPT_BYTES_MAX) {
+        kept_forget(kept);
+    }
+}
+
 void kept_forget(struct kept *kept)
 {
-    if (kept->first == NULL) {
+    if (kept->bytes == 0) {
         return;
     }
     memset(kept->buckets, 0, sizeof(kept->buckets));
-    kept->first = NULL;
-    kept->last = &kept->first;
+    kept->unwritten = NULL;
+    kept->last = &kept->unwritten;
     kept->changed = NULL;
+    kept->bytes = 0;
     arena_reset(kept->arena);
 }

@@ -11,11 +11,12 @@
 
 #define KEPT_FIELDS_MAX 64 /* of a record */
 
-struct kept; /* one run's records; empty between runs */
+struct kept; /* what a session keeps */
 
 struct kept_record {
     struct kept_record *next; /* in its bucket */
-    struct kept_record *next_all, *next_changed;
+    struct kept_record *next_unwritten, *next_changed;
+    bool is_listed; /* among the unwritten */
     enum collection collection;
     uint64_t dirty;   /* a bit for each field, by its place in the shape, that is not written yet */
     uint64_t touched; /* those that the job `saved_in` has changed */
@@ -53,17 +54,20 @@ void kept_change(struct kept *kept, struct kept_record *record, const struct cha
 void kept_mark(struct kept *kept);
 void kept_undo(struct kept *kept);
 
-/* All of them, oldest first, linked by `next_all`. Whoever writes what is unwritten clears `dirty`. */
-struct kept_record *kept_first(const struct kept *kept);
 /* Whether another job than the one that runs has changed the record. */
 bool kept_is_anothers(const struct kept *kept, const struct kept_record *record);
 /* Returns how many conditions hold only for a record that is as it was before the job that changed it last:
  * one for each of its stored fields. */
 size_t kept_as_before(const struct kept_record *kept, struct condition conditions[KEPT_FIELDS_MAX]);
+/* The next one that has changes which are not written yet, in the order in which they came to have them;
+ * NULL: none. It leaves the list, and its `dirty` is cleared by whoever writes it. */
+struct kept_record *kept_take_unwritten(struct kept *kept);
 /* Returns how many changes make the stored record what the kept one is. */
 size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT_FIELDS_MAX]);
 
-/* Keeps nothing any more: the run is over, or something else has written. */
+/* The run is stored: what is kept stays, for the next one, unless it has become much. */
+void kept_settle(struct kept *kept);
+/* Keeps nothing any more: the run was taken back, or somebody else has written. */
 void kept_forget(struct kept *kept);
 
 #endif

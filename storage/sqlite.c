@@ -33,10 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
-
-#define ROOM_MIN_BYTES 1048576
 
 struct sqlite_store {
     struct store head;
@@ -48,7 +45,9 @@ struct sqlite_session {
     struct store_session head;
     sqlite3 *db;
     struct statements statements;
-    struct kept *kept; /* of a hopeful run; owned */
+    struct kept *kept; /* of hopeful runs; owned */
+    unsigned
+        kept_version; /* of the file, see sqlite_file_version, when they were last known to be as stored */
     bool writes;
     bool in_run;         /* between begin and commit or abandon */
     bool is_hopeful;     /* see store_begin_hopeful */
@@ -177,7 +176,6 @@ static void sqlite_session_close(struct store_session *session)
 
 static void run_forget(struct sqlite_session *s)
 {
-    kept_forget(s->kept);
     s->in_run = false;
     s->is_hopeful = false;
     s->has_written = false;
@@ -210,6 +208,7 @@ static void sqlite_abandon(struct store_session *session)
     if (sqlite3_get_autocommit(s->db) == 0) {
         (void)control(s, CONTROL_ROLLBACK); /* fails only where SQLite has rolled back already */
     }
+    kept_forget(s->kept);
     run_forget(s);
 }
 
@@ -223,8 +222,16 @@ static enum err sqlite_commit(struct store_session *session)
     if (err == ERR_OK && s->in_transaction) {
         err = control(s, CONTROL_COMMIT);
     }
-    sqlite_abandon(session); /* after a commit that went well there is nothing to roll back */
-    return err;
+    if (err != ERR_OK || !s->is_hopeful) {
+        sqlite_abandon(session); /* after a commit that went well there is nothing to roll back */
+        return err;
+    }
+    if (s->in_transaction) {
+        kept_settle(s->kept);
+        s->kept_version = sqlite_file_version(s->db);
+    }
+    run_forget(s);
+    return ERR_OK;
 }
 
 /* Ends the job's savepoint. `undo`: takes back what was written since. */
@@ -276,6 +283,9 @@ static enum err open_transaction(struct sqlite_session *s)
     if (!s->in_transaction) {
         TRY(control(s, CONTROL_BEGIN));
         s->in_transaction = true;
+        if (sqlite_file_version(s->db) != s->kept_version) {
+            kept_forget(s->kept); /* a subcommand may have changed what is kept */
+        }
     }
     return ERR_OK;
 }
@@ -462,10 +472,8 @@ static enum err write_kept(struct sqlite_session *s, struct kept_record *kept)
  * one record by its id. */
 static enum err flush(struct sqlite_session *s)
 {
-    for (struct kept_record *at = kept_first(s->kept); at != NULL; at = at->next_all) {
-        if (at->dirty != 0) {
-            TRY(write_kept(s, at));
-        }
+    for (struct kept_record *at; (at = kept_take_unwritten(s->kept)) != NULL;) {
+        TRY(write_kept(s, at));
     }
     return ERR_OK;
 }
@@ -642,20 +650,12 @@ static enum err sqlite_drop_old_indexes(struct store_session *session)
     return outcome(of(session), sqlite_schema_drop_old_indexes(of(session)->db));
 }
 
-/* What a run of a few messages needs at least. */
-static bool has_room(const struct sqlite_file *file)
-{
-    struct statvfs disk;
-    return file->in_memory || statvfs(file->name, &disk) != 0 ||
-           (uint64_t)disk.f_bavail * disk.f_frsize >= ROOM_MIN_BYTES;
-}
-
 /* A full disk can be read: only writing tells, and one page may find room where a message does not.
  * MAX never lowers what a newer program has set. */
 static enum err sqlite_ping(struct store_session *session)
 {
     struct sqlite_session *s = of(session);
-    if (!has_room(&((const struct sqlite_store *)session->store)->file)) {
+    if (!sqlite_file_has_room(&((const struct sqlite_store *)session->store)->file)) {
         return trouble(s, SQLITE_FULL);
     }
     if (s->writes) {

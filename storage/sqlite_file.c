@@ -36,9 +36,11 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SCHEME "sqlite:"
+#define ROOM_MIN_BYTES 1048576
 #define LOG_PAGES 16000 /* of 4 KiB, before the log is copied into the file */
 
 static char *text_copy(const char *text)
@@ -291,4 +293,20 @@ void sqlite_file_close(struct sqlite_file *file)
     }
     free(file->name);
     file->name = NULL;
+}
+
+bool sqlite_file_has_room(const struct sqlite_file *file)
+{
+    struct statvfs disk;
+    return file->in_memory || statvfs(file->name, &disk) != 0 ||
+           (uint64_t)disk.f_bavail * disk.f_frsize >= ROOM_MIN_BYTES;
+}
+
+unsigned sqlite_file_version(sqlite3 *db)
+{
+    unsigned version = 0;
+    const int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    assert(rc == SQLITE_OK);
+    (void)rc;
+    return version;
 }

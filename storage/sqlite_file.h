@@ -52,6 +52,13 @@ MUST_USE int sqlite_file_connect(const struct sqlite_file *file, bool writes, sq
 /* The same for one that only copies the log, see sqlite_paced.h. Not for a store in memory. */
 MUST_USE int sqlite_file_connect_paced(const struct sqlite_file *file, sqlite3 **out);
 
+/* Whether the disk has what a run of a few messages needs at least. */
+bool sqlite_file_has_room(const struct sqlite_file *file);
+
+/* Another number whenever a connection, this one too, has committed; within a transaction the number of
+ * what is read. */
+unsigned sqlite_file_version(sqlite3 *db);
+
 /* Makes what is missing of tables, columns and indexes, in one transaction. `upgrades`: also in a
  * store of an older version. */
 MUST_USE enum err sqlite_schema_make(sqlite3 *db, bool upgrades, char why[256]);

@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include "protocol/arena.h"
 #include "protocol/strbuf.h"
 #include "support_store.h"
+#include "support_vfs.h"
 
 #define STEPS 4000
 #define RUN_STEPS 25
@@ -325,6 +327,118 @@ static void an_abandoned_run_keeps_nothing(void **state)
     assert_int_equal(store_commit(f->session), ERR_OK);
 }
 
+/* A run that changes the chat in memory, from `from` to `to`. */
+static void run_seq(int64_t from, int64_t to)
+{
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    insert_user((uint32_t)to); /* so that what is read next is what is kept */
+    assert_int_equal(read_chat(1).last_seq, from);
+    assert_int_equal(set_seq(1, to), ERR_OK);
+    assert_int_equal(store_commit(f->session), ERR_OK);
+}
+
+static int64_t seq_for_others(void)
+{
+    struct store_session *reader = store_fixture_session(f, false);
+    struct chat chat;
+    assert_int_equal(store_get(reader, f->arena, COLLECTION_CHATS, oid_number(1), &chat), ERR_OK);
+    store_session_close(reader);
+    return chat.last_seq;
+}
+
+static void a_run_goes_on_from_the_last_one(void **state)
+{
+    (void)state;
+    insert_chat(1);
+    for (int64_t i = 1; i < 40; i++) {
+        run_seq(i, i + 1);
+        assert_int_equal(seq_for_others(), i + 1);
+    }
+}
+
+static void what_others_write_between_runs_is_seen(void **state)
+{
+    (void)state;
+    insert_chat(1);
+    run_seq(1, 2);
+    struct store_session *other = store_fixture_session(f, true);
+    struct change change = SET(chat, last_seq, 70);
+    assert_int_equal(
+        store_update(other, f->arena, COLLECTION_CHATS, oid_number(1), NULL, 0, &change, 1, NULL),
+        ERR_OK);
+    store_session_close(other);
+    run_seq(70, 71);
+    assert_int_equal(seq_for_others(), 71);
+}
+
+static void what_is_written_outside_of_hopeful_runs_is_seen(void **state)
+{
+    (void)state;
+    insert_chat(1);
+    run_seq(1, 2);
+    assert_int_equal(set_seq(1, 80), ERR_OK);
+    run_seq(80, 81);
+    assert_int_equal(store_begin(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_int_equal(set_seq(1, 90), ERR_OK);
+    assert_int_equal(store_commit(f->session), ERR_OK);
+    run_seq(90, 91);
+}
+
+static void a_run_that_could_not_be_stored_is_not_gone_on_from(void **state)
+{
+    (void)state;
+    vfs_install();
+    store_fixture_free(f);
+    f = store_fixture_new(BACKEND_SQLITE_FILE);
+    insert_chat(1);
+    run_seq(1, 2);
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_int_equal(set_seq(1, 3), ERR_OK);
+    vfs_set_sync_fails(true);
+    assert_int_equal(store_commit(f->session), ERR_STORE);
+    vfs_set_sync_fails(false);
+    run_seq(2, 4);
+    assert_int_equal(seq_for_others(), 4);
+}
+
+/* More than is kept at a time: what was forgotten is read again. */
+static void many_chats_with_long_texts_stay_what_they_are(void **state)
+{
+    (void)state;
+    enum { MANY = 2000, ROUNDS = 4, TEXT = 1500 };
+    char text[TEXT + 1];
+    memset(text, 'y', TEXT);
+    text[TEXT] = '\0';
+    for (uint32_t i = 1; i <= MANY; i++) {
+        insert_chat(i);
+    }
+    for (int round = 1; round <= ROUNDS; round++) {
+        text[0] = (char)('a' + round);
+        for (uint32_t i = 1; i <= MANY; i += 100) {
+            assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+            for (uint32_t j = i; j < i + 100; j++) {
+                struct change changes[] = {INC(chat, last_seq, j),
+                                           SET(chat, last_msg_content, text)};
+                struct chat after;
+                assert_int_equal(store_mark(f->session), ERR_OK);
+                assert_int_equal(store_update(f->session, f->arena, COLLECTION_CHATS, oid_number(j),
+                                              NULL, 0, changes, 2, &after),
+                                 ERR_OK);
+                assert_int_equal(after.last_seq, 1 + (int64_t)j * round);
+            }
+            assert_int_equal(store_commit(f->session), ERR_OK);
+            arena_reset(f->arena);
+        }
+    }
+    for (uint32_t i = 1; i <= MANY; i++) {
+        assert_string_equal(read_chat(i).last_msg_content, text);
+        assert_int_equal(read_chat(i).last_seq, 1 + (int64_t)i * ROUNDS);
+    }
+}
+
 static int64_t count_users_of(struct store_session *session)
 {
     const struct query all = {.limit = 0};
@@ -339,8 +453,8 @@ static void a_run_larger_than_the_cache_is_whole(void **state)
     (void)state;
     store_fixture_free(f);
     f = store_fixture_new(BACKEND_SQLITE_FILE);
-    enum { USERS = 60000 };
-    char text[201];
+    enum { USERS = 80000 }; /* of 1 KB: more than the 64 MiB of sqlite_file.c */
+    char text[1001];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
@@ -375,6 +489,11 @@ int main(void)
         TEST(many_of_which_some_were_inserted_ask_for_another_run),
         TEST(a_chat_that_is_removed_asks_for_another_run),
         TEST(an_abandoned_run_keeps_nothing),
+        TEST(a_run_goes_on_from_the_last_one),
+        TEST(what_others_write_between_runs_is_seen),
+        TEST(what_is_written_outside_of_hopeful_runs_is_seen),
+        TEST(a_run_that_could_not_be_stored_is_not_gone_on_from),
+        TEST(many_chats_with_long_texts_stay_what_they_are),
         TEST(a_run_larger_than_the_cache_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
