@@ -208,11 +208,16 @@ void shape_write_list(struct strbuf *out, const struct shape *shape, const struc
                       unsigned flags)
 {
     strbuf_add_char(out, '[');
+    const size_t before = out->length;
     for (size_t i = 0; i < list->count; i++) {
         if (i > 0) {
             strbuf_add_char(out, ',');
         }
         shape_write(out, shape, (const char *)list->items + i * shape->size, flags);
+        if (i == 0) { /* the others will be about as long */
+            const size_t length = out->length - before;
+            strbuf_reserve(out, (list->count - 1) * (length + length / 8));
+        }
     }
     strbuf_add_char(out, ']');
 }
