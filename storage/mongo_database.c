@@ -33,6 +33,7 @@
 
 #define DATABASE_DEFAULT "consultd"
 #define INDEX_ATTEMPTS 4
+#define INDEX_TIMEOUT_MS 3600000 /* that of a large collection takes minutes */
 
 /* ---- The driver --------------------------------------------------------------------------- */
 
@@ -292,18 +293,21 @@ bool mongo_drop_old_indexes(mongoc_collection_t *in, enum collection collection,
     return error->code == 0;
 }
 
-static enum err prepare(struct mongo_database *database, char why[256])
+/* By a connection of its own, that waits as long as the index of a large collection takes. */
+static enum err prepare(const struct mongo_database *database, char why[256])
 {
-    mongoc_client_t *client = mongoc_client_pool_pop(database->pool);
-    if (client == NULL) {
-        snprintf(why, 256, "no connection to MongoDB is free");
-        return ERR_STORE;
-    }
+    mongoc_uri_t *uri = mongoc_uri_copy(database->uri);
+    mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, INDEX_TIMEOUT_MS);
+    mongoc_client_pool_t *pool = mongoc_client_pool_new(uri);
+    mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2);
+    mongoc_client_t *client = mongoc_client_pool_pop(pool);
     enum err err = ERR_OK;
     for (int i = 0; i < COLLECTION_COUNT && err == ERR_OK; i++) {
         err = indexes_make(client, database, (enum collection)i, why);
     }
-    mongoc_client_pool_push(database->pool, client);
+    mongoc_client_pool_push(pool, client);
+    mongoc_client_pool_destroy(pool);
+    mongoc_uri_destroy(uri);
     return err;
 }
 

@@ -36,6 +36,8 @@ struct proxy {
     char lose[64];    /* the text of the request whose answer is lost; "": none */
     char instead[64]; /* the text of the request that is answered here */
     char counted[64];
+    char late[64]; /* the text of the request that is late */
+    int late_ms;
     int count;
     unsigned char answer[1024];
     size_t answer_length;
@@ -129,6 +131,10 @@ static void handle_request(struct proxy *proxy, struct connection *connection,
     if (contains(bytes, length, proxy->lose)) {
         connection->is_cut_on_answer = true;
         proxy->lose[0] = '\0';
+    }
+    if (contains(bytes, length, proxy->late)) {
+        (void)poll(NULL, 0, proxy->late_ms);
+        proxy->late[0] = '\0';
     }
     proxy->count += contains(bytes, length, proxy->counted);
     send_all(connection->server, bytes, length);
@@ -285,6 +291,14 @@ void proxy_lose_answer(struct proxy *proxy, const char *text)
 {
     pthread_mutex_lock(&proxy->lock);
     snprintf(proxy->lose, sizeof(proxy->lose), "%s", text);
+    tell(proxy);
+}
+
+void proxy_delay(struct proxy *proxy, const char *text, int ms)
+{
+    pthread_mutex_lock(&proxy->lock);
+    snprintf(proxy->late, sizeof(proxy->late), "%s", text);
+    proxy->late_ms = ms;
     tell(proxy);
 }
 

@@ -28,6 +28,9 @@ void proxy_set_frozen(struct proxy *proxy, bool is_frozen);
  * connection is cut instead of the answer forwarded. */
 void proxy_lose_answer(struct proxy *proxy, const char *text);
 
+/* The next request with `text` in it is forwarded after `ms` milliseconds, and all else waits behind it. */
+void proxy_delay(struct proxy *proxy, const char *text, int ms);
+
 /* The next request with `text` in it is answered with the `length` bytes of `answer` and not
  * forwarded; its bytes 4 to 7, the request's number, are copied to 8 to 11 of the answer. */
 void proxy_answer(struct proxy *proxy, const char *text, const void *answer, size_t length);

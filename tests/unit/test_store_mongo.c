@@ -219,6 +219,13 @@ static uint16_t server_port(const char *url)
     return (uint16_t)port;
 }
 
+static void proxied_url(const struct proxied *p, char *url, size_t bytes)
+{
+    const char *name = strrchr(p->direct->url, '/');
+    snprintf(url, bytes, "mongodb://127.0.0.1:%u%s%sdirectConnection=true&retryWrites=false",
+             proxy_port(p->proxy), name, strchr(name, '?') == NULL ? "?" : "&");
+}
+
 static int proxied_setup(void **state)
 {
     struct proxied *p = calloc(1, sizeof(*p));
@@ -226,9 +233,7 @@ static int proxied_setup(void **state)
     assert_non_null(p);
     p->direct = store_fixture_new(BACKEND_MONGODB);
     p->proxy = proxy_new(server_port(p->direct->url));
-    const char *name = strrchr(p->direct->url, '/');
-    snprintf(url, sizeof(url), "mongodb://127.0.0.1:%u%s%sdirectConnection=true&retryWrites=false",
-             proxy_port(p->proxy), name, strchr(name, '?') == NULL ? "?" : "&");
+    proxied_url(p, url, sizeof(url));
     const struct store_settings settings = {.url = url, .timeout_ms = 4000, .pool_size = 4};
     if (store_open(&settings, &p->store, why) != ERR_OK) {
         fail_msg("through the proxy: %s", why);
@@ -312,6 +317,31 @@ static void a_server_that_hangs_is_given_up_in_time(void **state)
     assert_int_equal(store_ping(p->session), ERR_STORE);
     proxy_set_frozen(p->proxy, false);
     expect_recovery(p);
+}
+
+/* Longer than a call may take, as with the index of a large collection. */
+static void an_index_may_take_its_time(void **state)
+{
+    struct proxied *p = *state;
+    char url[512], why[256] = "";
+    proxied_url(p, url, sizeof(url));
+    mongoc_client_t *client = mongoc_client_new(p->direct->url);
+    mongoc_database_t *database = mongoc_client_get_default_database(client);
+    mongoc_collection_t *payments = mongoc_database_get_collection(database, "payments");
+    bson_error_t error;
+    assert_true(mongoc_collection_drop_index(payments, "by_due", &error));
+    proxy_count(p->proxy, "by_due");
+    proxy_delay(p->proxy, "createIndexes", 600);
+    const struct store_settings settings = {.url = url, .timeout_ms = 1000, .pool_size = 4};
+    struct store *late = NULL;
+    const enum err err = store_open(&settings, &late, why);
+    assert_string_equal(why, "");
+    assert_int_equal(err, ERR_OK);
+    assert_true(proxy_count(p->proxy, "") > 0);
+    store_close(late);
+    mongoc_collection_destroy(payments);
+    mongoc_database_destroy(database);
+    mongoc_client_destroy(client);
 }
 
 static void an_insert_whose_answer_is_lost_has_succeeded(void **state)
@@ -484,6 +514,7 @@ int main(void)
         DIRECT(more_sessions_than_connections_are_told_so),
         PROXIED(everything_fails_in_time_while_the_server_is_away_and_works_after),
         PROXIED(a_server_that_hangs_is_given_up_in_time),
+        PROXIED(an_index_may_take_its_time),
         PROXIED(an_insert_whose_answer_is_lost_has_succeeded),
         PROXIED(a_repeated_insert_does_not_take_anothers_record_for_its_own),
         PROXIED(inserting_many_whose_answer_is_lost_has_succeeded),
