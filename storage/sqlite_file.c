@@ -164,7 +164,7 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
     if (rc == SQLITE_OK &&
         writes) { /* the ends of a thousand chats' indexes, or all of an import */
         rc = sqlite3_exec(db,
-                          file->beside ? "PRAGMA cache_size=-131072" : "PRAGMA cache_size=-65536",
+                          file->beside ? "PRAGMA cache_size=-131072" : "PRAGMA cache_size=-16384",
                           NULL, NULL, NULL);
     }
     if (rc == SQLITE_OK && !writes) {
