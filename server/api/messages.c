@@ -153,7 +153,8 @@ static enum err explain_shut_gate(struct call *call, const struct message *messa
     return refuse_closed(call, &order);
 }
 
-/* Everybody's gate: takes the chat's next seq if the chat is open for this order. */
+/* Everybody's gate: takes the chat's next seq if the chat is open for this order. Where the order says that it
+ * is, the gate has just been moved, or others took places in between: once more. */
 static enum err pass_gate(struct call *call, struct message *message, struct places *taken,
                           struct chat *chat)
 {
@@ -162,12 +163,18 @@ static enum err pass_gate(struct call *call, struct message *message, struct pla
         WHERE(chat, open_consultation_id, IS, message->consultation_id),
         WHERE(chat, deadline, ABOVE, call->now),
     };
-    enum err err = post_take_seq(call, message, conditions, ARRAY_LENGTH(conditions), taken, chat);
-    if (err == ERR_ABSENT) {
+    for (int i = 0; i < RACES_MAX; i++) {
+        enum err err =
+            post_take_seq(call, message, conditions, ARRAY_LENGTH(conditions), taken, chat);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
         err = explain_shut_gate(call, message);
-        return err == ERR_OK ? ERR_BUSY : err;
+        if (err != ERR_BUSY) {
+            return err;
+        }
     }
-    return err;
+    return ERR_BUSY;
 }
 
 /* What call->chat_place points to. */

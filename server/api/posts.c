@@ -19,6 +19,7 @@
 /* Of a message's id that are its chat's, so that those of a chat lie together in the store's index; the
  * rest is a hash. */
 #define CHAT_PREFIX_BYTES 4
+#define RACES_MAX 8
 
 /* Where an order remembers the reservation of an occasion. */
 struct reservation_fields {
@@ -98,7 +99,8 @@ const char *message_summary(const struct message *message)
 
 /* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
  * conditional update. If a process died after that and before it stored them, they are counted
- * already, and only new seqs are taken. ERR_ABSENT: the gate is shut. `before` receives the chat
+ * already, and only new seqs are taken. Should others take places between asking for the one and for the
+ * other, it is asked again. ERR_ABSENT: the gate is shut, or that happened. `before` receives the chat
  * with last_seq and totals as they were before these messages; its counted_id is the places' only
  * if they were counted already. */
 static enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
@@ -106,8 +108,9 @@ static enum err places_take(struct call *call, struct oid chat_id, const struct 
 {
     enum err err = ERR_ABSENT;
     bool is_new = false;
-    for (int i = 0; i < 2 && err == ERR_ABSENT; i++) {
-        is_new = i == 0;
+    const int tries = places->condition_count == 0 ? 2 * RACES_MAX : 2;
+    for (int i = 0; i < tries && err == ERR_ABSENT; i++) {
+        is_new = i % 2 == 0;
         struct condition conditions[5] = {
             WHERE(chat, counted_id, is_new ? IS_NOT : IS, places->id)};
         for (size_t j = 0; j < places->condition_count; j++) {

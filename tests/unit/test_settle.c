@@ -19,6 +19,7 @@
 #include "server/api/chats.h"
 #include "server/api/emit.h"
 #include "server/api/moves.h"
+#include "server/api/posts.h"
 #include "server/audit_verify.h"
 #include "support_fake_store.h"
 #include "support_provider.h"
@@ -403,6 +404,50 @@ static void assert_lag_changes_nothing(void (*open)(struct world *world), bool i
     assert_int_equal(told[0], told[1]);
 }
 
+/* Another node that has counted the message itself right before one call, and something else right before the
+ * next one, as two nodes do that are sent the same at once. */
+struct toggler {
+    struct world *world;
+    struct store_session *session;
+    struct oid chat_id, message_id;
+    int left; /* so many calls more */
+};
+
+static void toggle(void *data)
+{
+    struct toggler *toggler = data;
+    const struct oid counted = toggler->left % 2 == 0 ? toggler->message_id : oid_number(4711);
+    struct change change = SET(chat, counted_id, counted);
+    assert_int_equal(store_update(toggler->session, NULL, COLLECTION_CHATS, toggler->chat_id, NULL,
+                                  0, &change, 1, NULL),
+                     ERR_OK);
+    toggler->left--;
+    fake_store_meddle_at(toggler->world->store, toggle, toggler, toggler->left > 0 ? 1 : 0);
+}
+
+static void a_message_finds_its_place_also_when_others_take_theirs_in_between(void **state)
+{
+    (void)state;
+    for (int calls = 1; calls <= 9; calls++) {
+        struct world world;
+        open_fake(&world);
+        const struct consultation order = world_paid_order(&world);
+        const struct account user = {.role = ROLE_USER, .id = world.user.id};
+        struct toggler toggler = {.world = &world,
+                                  .chat_id = order.chat_id,
+                                  .message_id = message_id_of(order.chat_id, "user", "m-1"),
+                                  .left = calls};
+        assert_int_equal(store_session_open(world.store, true, &toggler.session), ERR_OK);
+        fake_store_meddle_at(world.store, toggle, &toggler, 1);
+        struct message sent;
+        assert_int_equal(world_send(&world, user, &order, "有人插队", "m-1", &sent), ERR_OK);
+        fake_store_meddle_at(world.store, NULL, NULL, 0);
+        assert_true(oid_equal(sent.id, toggler.message_id));
+        store_session_close(toggler.session);
+        world_close(&world);
+    }
+}
+
 static void orders_go_on_where_a_chat_lags_behind_its_messages(void **state)
 {
     (void)state;
@@ -450,7 +495,7 @@ static void a_reply_whose_sender_died_is_given_back(void **state)
         world_send(&world, world.doctor, &order, "答", NULL, &out);
         fake_store_fail_how(world.store, FAKE_REFUSES, 0);
     } while (world_read_order(&world, order.id).reply_count == 0);
-    world_shift(&world, ORDER_SETTLING_MS);
+    world_shift(&world, ORDER_SETTLING_MS + 1000); /* a move may be a little later than now */
     assert_int_equal(story_sweep(&world), ERR_OK);
     order = world_read_order(&world, order.id);
     assert_int_equal(order.reply_count, 0);
@@ -470,6 +515,7 @@ int main(void)
         cmocka_unit_test(another_node_that_settles_between_any_two_calls_changes_nothing),
         cmocka_unit_test(another_node_that_does_the_same_between_any_two_calls_changes_nothing),
         cmocka_unit_test(what_two_nodes_post_at_once_is_unread_once_also_with_others_in_between),
+        cmocka_unit_test(a_message_finds_its_place_also_when_others_take_theirs_in_between),
         cmocka_unit_test(orders_go_on_where_a_chat_lags_behind_its_messages),
         cmocka_unit_test(orders_go_on_where_a_chat_lags_and_some_places_are_free),
         cmocka_unit_test(a_reply_whose_sender_died_is_given_back),
