@@ -11,10 +11,10 @@
  *
  * All files but logs are SQLite's own. One thread at a time uses a connection and its files. */
 #include "storage/sqlite_log.h"
+#include "storage/sqlite_wrap.h"
 
 #include "protocol/memory.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -23,12 +23,10 @@
 
 #define VFS_NAME "consultd"
 #define GATHERED_MAX ((size_t)126976) /* SQLite's own VFS writes less than 128 KiB at once */
-#define FILE_BYTES 4096               /* more than any VFS wants for a file */
 
 struct log_file {
-    sqlite3_file base; /* must come first */
-    sqlite3_file *real;
-    char *gathered; /* owned; NULL until there is something */
+    struct wrapped_file file; /* must come first */
+    char *gathered;           /* owned; NULL until there is something */
     size_t count;
     sqlite3_int64 offset; /* of the first gathered byte */
 };
@@ -44,9 +42,9 @@ static int write_gathered(struct log_file *file)
 {
     const size_t count = file->count;
     file->count = 0;
-    return count == 0
-               ? SQLITE_OK
-               : file->real->pMethods->xWrite(file->real, file->gathered, (int)count, file->offset);
+    return count == 0 ? SQLITE_OK
+                      : file->file.real->pMethods->xWrite(file->file.real, file->gathered,
+                                                          (int)count, file->offset);
 }
 
 static int log_write(sqlite3_file *base, const void *bytes, int count, sqlite3_int64 offset)
@@ -60,7 +58,7 @@ static int log_write(sqlite3_file *base, const void *bytes, int count, sqlite3_i
         }
     }
     if ((size_t)count > GATHERED_MAX) {
-        return file->real->pMethods->xWrite(file->real, bytes, count, offset);
+        return file->file.real->pMethods->xWrite(file->file.real, bytes, count, offset);
     }
     if (file->gathered == NULL) {
         file->gathered = memory_resize(NULL, GATHERED_MAX);
@@ -77,7 +75,7 @@ static int log_write(sqlite3_file *base, const void *bytes, int count, sqlite3_i
 
 #define AFTER_GATHERED(base, call)                                                                 \
     do {                                                                                           \
-        sqlite3_file *real = of(base)->real;                                                       \
+        sqlite3_file *real = of(base)->file.real;                                                  \
         const int written = write_gathered(of(base));                                              \
         return written != SQLITE_OK ? written : real->pMethods->call;                              \
     } while (0)
@@ -107,38 +105,12 @@ static int log_control(sqlite3_file *base, int operation, void *argument)
     AFTER_GATHERED(base, xFileControl(real, operation, argument));
 }
 
-static int log_lock(sqlite3_file *base, int kind)
-{
-    return of(base)->real->pMethods->xLock(of(base)->real, kind);
-}
-
-static int log_unlock(sqlite3_file *base, int kind)
-{
-    return of(base)->real->pMethods->xUnlock(of(base)->real, kind);
-}
-
-static int log_is_reserved(sqlite3_file *base, int *out)
-{
-    return of(base)->real->pMethods->xCheckReservedLock(of(base)->real, out);
-}
-
-static int log_sector_size(sqlite3_file *base)
-{
-    return of(base)->real->pMethods->xSectorSize(of(base)->real);
-}
-
-static int log_characteristics(sqlite3_file *base)
-{
-    return of(base)->real->pMethods->xDeviceCharacteristics(of(base)->real);
-}
-
 static int log_close(sqlite3_file *base)
 {
     struct log_file *file = of(base);
     const int written = write_gathered(file);
-    const int closed = file->real->pMethods->xClose(file->real);
     free(file->gathered);
-    free(file->real);
+    const int closed = wrap_close(base);
     return written != SQLITE_OK ? written : closed;
 }
 
@@ -152,54 +124,26 @@ static const sqlite3_io_methods log_methods = {
     .xTruncate = log_truncate,
     .xSync = log_sync,
     .xFileSize = log_size,
-    .xLock = log_lock,
-    .xUnlock = log_unlock,
-    .xCheckReservedLock = log_is_reserved,
+    .xLock = wrap_lock,
+    .xUnlock = wrap_unlock,
+    .xCheckReservedLock = wrap_is_reserved,
     .xFileControl = log_control,
-    .xSectorSize = log_sector_size,
-    .xDeviceCharacteristics = log_characteristics,
+    .xSectorSize = wrap_sector_size,
+    .xDeviceCharacteristics = wrap_characteristics,
 };
 
-static int open_log(sqlite3_vfs *vfs, const char *name, struct log_file *file, int flags, int *out)
-{
-    *file = (struct log_file){.base = {.pMethods = NULL}};
-    file->real = memory_resize(NULL, (size_t)vfs->szOsFile);
-    memset(file->real, 0, (size_t)vfs->szOsFile);
-    const int rc = vfs->xOpen(vfs, name, file->real, flags, out);
-    if (rc == SQLITE_OK) {
-        file->base.pMethods = &log_methods;
-        return SQLITE_OK;
-    }
-    if (file->real->pMethods != NULL) {
-        file->real->pMethods->xClose(file->real);
-    }
-    free(file->real);
-    return rc;
-}
-
-/* What stands behind is asked for each time: tests put a failing disk there. */
 static int vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *base, int flags, int *out)
 {
     (void)self;
-    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
-    assert(real->szOsFile <= FILE_BYTES);
-    return (flags & SQLITE_OPEN_WAL) != 0 ? open_log(real, name, of(base), flags, out)
-                                          : real->xOpen(real, name, base, flags, out);
+    return wrap_open(name, base, flags, out, SQLITE_OPEN_WAL, sizeof(struct log_file),
+                     &log_methods);
 }
 
 static sqlite3_vfs log_vfs;
 
 static void register_vfs(void)
 {
-    const sqlite3_vfs *real = sqlite3_vfs_find(NULL);
-    if (real != NULL) {
-        log_vfs = *real;
-        log_vfs.zName = VFS_NAME;
-        log_vfs.szOsFile = FILE_BYTES;
-        log_vfs.xOpen = vfs_open;
-        log_vfs.pNext = NULL;
-        (void)sqlite3_vfs_register(&log_vfs, 0); /* fails only without memory; then opening fails */
-    }
+    wrap_register(&log_vfs, VFS_NAME, vfs_open);
 }
 
 const char *sqlite_log_vfs(void)
