@@ -211,14 +211,6 @@ enum err mongo_batch_refuse(struct mongo_session *s)
     return ERR_BUSY;
 }
 
-/* Whether the query asks for one record by its id alone. */
-static bool asks_by_id(enum collection collection, const struct query *query)
-{
-    return query->condition_count == 1 && query->conditions[0].compare == IS &&
-           query->conditions[0].offset == collection_row(collection)->shape->fields[0].offset &&
-           query->skip == 0;
-}
-
 static bool was_asked_for(const struct mongo_batch *batch, struct oid id)
 {
     for (size_t i = 0; i < batch->id_count; i++) {
@@ -271,7 +263,7 @@ bool mongo_batch_finds(struct mongo_session *s, struct arena *arena, enum collec
                        const struct query *query, struct object_list *out, enum err *err)
 {
     const struct item *item = this_item(s->batch);
-    const bool is_by_id = asks_by_id(collection, query);
+    const bool is_by_id = query_is_by_id(collection, query);
     if (s->batch->is_outside) {
         *err = ERR_BUSY;
     } else if (collection == COLLECTION_CHATS && is_by_id) {

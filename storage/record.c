@@ -70,3 +70,10 @@ void *record_rows_add(struct record_rows *rows)
     record_clear(rows->shape, record);
     return record;
 }
+
+bool query_is_by_id(enum collection collection, const struct query *query)
+{
+    return query->condition_count == 1 && query->conditions[0].compare == IS &&
+           query->conditions[0].offset == collection_row(collection)->shape->fields[0].offset &&
+           query->skip == 0;
+}

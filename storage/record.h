@@ -13,6 +13,9 @@ bool kind_is_scalar(enum kind kind);
 /* Whether a value given for the field is an absent one (shape.h); a bool never is. */
 bool value_is_absent(const struct field *field, union value value);
 
+/* Whether the query asks for one record by its id alone. */
+bool query_is_by_id(enum collection collection, const struct query *query);
+
 /* Makes every field of the record absent (a bool false, a number NUMBER_ABSENT): what a reader
  * starts from, so that fields that are not stored, views too, count as not given. */
 void record_clear(const struct shape *shape, void *record);

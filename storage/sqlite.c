@@ -21,6 +21,7 @@
  *
  * Worker only; a store is shared and constant after opening, a session has one thread at a time. */
 #include "storage/backend.h"
+#include "storage/record.h"
 #include "storage/kept.h"
 #include "storage/shape_sql.h"
 #include "storage/sqlite_file.h"
@@ -497,13 +498,6 @@ static enum err keep(struct sqlite_session *s, enum collection collection, struc
     return ERR_OK;
 }
 
-static bool asks_by_id(enum collection collection, const struct query *query)
-{
-    return query->condition_count == 1 && query->conditions[0].compare == IS &&
-           query->conditions[0].offset == collection_row(collection)->shape->fields[0].offset &&
-           query->skip == 0;
-}
-
 static enum err find_kept(struct sqlite_session *s, struct arena *arena, enum collection collection,
                           const struct query *query, struct object_list *out)
 {
@@ -523,7 +517,7 @@ static enum err sqlite_find(struct store_session *session, struct arena *arena,
 {
     struct sqlite_session *s = of(session);
     if (keeps(s, collection)) {
-        if (asks_by_id(collection, query)) {
+        if (query_is_by_id(collection, query)) {
             return find_kept(s, arena, collection, query, out);
         }
         TRY(flush(s));
