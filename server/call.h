@@ -37,6 +37,9 @@ struct emission {
     bool not_to_origin;  /* the calling socket gets the answer instead */
 };
 
+/* How often what others were quicker with is tried before it is given up (ERR_BUSY). */
+#define RACES_MAX 8
+
 struct call {
     struct arena *arena;
     struct store_session *store;

@@ -17,7 +17,6 @@
 #include "server/auth.h"
 #include "server/config.h"
 
-#define RACES_MAX 8
 #define MS_PER_MINUTE INT64_C(60000)
 
 /* ---- 8.5 ---------------------------------------------------------------------------------- */

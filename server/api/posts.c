@@ -19,7 +19,6 @@
 /* Of a message's id that are its chat's, so that those of a chat lie together in the store's index; the
  * rest is a hash. */
 #define CHAT_PREFIX_BYTES 4
-#define RACES_MAX 8
 
 /* Where an order remembers the reservation of an occasion. */
 struct reservation_fields {

@@ -12,7 +12,6 @@
 #include "server/api/posts.h"
 #include "server/auth.h"
 
-#define RACES_MAX 8
 #define SENDER "system"
 
 /* An order that is named must have to do with the chat. */

@@ -13,8 +13,6 @@
 #include "server/api/moves.h"
 #include "server/auth.h"
 
-#define RACES_MAX 8
-
 struct oid treatment_id_of(struct oid consultation_id)
 {
     return id_derive_number("treatment", consultation_id, 0);
