@@ -3,7 +3,9 @@
  * libwebsockets runs on a loop of libev (epoll), which is ours: its own poll(2) looks at every
  * connection in every turn, and so a message cost twice as much beside 10,000 idle sockets. What the
  * sockets were told leaves at the end of a turn. The library starts a timer of libev for its next
- * event of time, but cannot make one shorter that runs: a beat sees to it that none runs for long.
+ * event of time, but cannot make one shorter that runs. So a timer of ours wakes it for what it would
+ * be late for. That is heard when libev has nothing else to do; while it is busy, a beat sees to it
+ * that none of the library's timers runs for long.
  *
  * We listen ourselves and hand accepted connections over: the library can neither tell a free
  * port before it serves, nor stop listening without closing everything. Listener, signals and the
@@ -13,7 +15,6 @@
 #include "server/loop.h"
 
 #include <errno.h>
-#include <ev.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,9 @@
 #define WRITE_BYTES (4 * 1024 * 1024) /* more than any frame: it is written whole */
 #define IDLE_TURNS_MAX 50             /* of the loop, without anything done */
 #define NAP_NS 1000000                /* of a loop that spins */
-#define BEAT_MS 20                    /* at most this late is what is due */
+#define LATE_US 1000                  /* so late is what the library's own timer has missed */
+#define BEAT_MS 20                    /* at most this late is what is due in a busy loop */
+#define BUSY_TURNS 200                /* of the loop in a second */
 #define MS_PER_SECOND 1000
 
 /* ---- What workers hand back ---------------------------------------------------------------- */
@@ -326,6 +329,21 @@ static void sweep_if_due(struct loop *loop, int64_t now_ms)
     loop->is_sweeping = true;
 }
 
+static void on_beat(lws_sorted_usec_list_t *timer)
+{
+    struct loop *loop = lws_container_of(timer, struct loop, beat);
+    loop->was_useful = true;
+    lws_sul_schedule(loop->context, 0, &loop->beat, on_beat, BEAT_MS * LWS_US_PER_MS);
+}
+
+static void beat_if_busy(struct loop *loop)
+{
+    bool is_busy = loop->turns > BUSY_TURNS;
+    loop->turns = 0;
+    lws_sul_schedule(loop->context, 0, &loop->beat, on_beat,
+                     is_busy ? BEAT_MS * LWS_US_PER_MS : LWS_SET_TIMER_USEC_CANCEL);
+}
+
 static void on_tick(lws_sorted_usec_list_t *timer)
 {
     struct loop *loop = lws_container_of(timer, struct loop, tick);
@@ -338,14 +356,45 @@ static void on_tick(lws_sorted_usec_list_t *timer)
     presence_tick(loop->presence);
     sweep_if_due(loop, now_ms);
     stopping_go_on(loop);
+    beat_if_busy(loop);
     lws_sul_schedule(loop->context, 0, &loop->tick, on_tick, LWS_US_PER_SEC);
 }
 
-static void on_beat(lws_sorted_usec_list_t *timer)
+/* When the first of the library's events of time is due; the tick always is in their list. */
+static lws_usec_t next_event_us(const struct loop *loop)
 {
-    struct loop *loop = lws_container_of(timer, struct loop, beat);
-    loop->was_useful = true;
-    lws_sul_schedule(loop->context, 0, &loop->beat, on_beat, BEAT_MS * LWS_US_PER_MS);
+    const struct lws_dll2 *first = loop->tick.list.owner->head;
+    return lws_container_of(first, lws_sorted_usec_list_t, list)->us;
+}
+
+/* The library looks at the time after each event of another kind; here it gets one. */
+static void on_late(struct ev_loop *events, ev_timer *timer, int reason)
+{
+    (void)events;
+    (void)reason;
+    struct loop *loop = timer->data;
+    bool is_missed = next_event_us(loop) == loop->late_for_us;
+    loop->late_for_us = 0;
+    if (is_missed) {
+        lws_cancel_service(loop->context);
+    }
+}
+
+/* Before a turn: our timer follows the library's next event. It does not fire in two turns that follow
+ * each other, as the library would not come to look at the time then. */
+static void watch_next_event(struct loop *loop)
+{
+    lws_usec_t due_us = next_event_us(loop);
+    if (due_us == loop->late_for_us) {
+        return;
+    }
+    loop->late_for_us = due_us;
+    lws_usec_t wait_us = due_us - lws_now_usecs();
+    wait_us = (wait_us > 0 ? wait_us : 0) + LATE_US;
+    ev_timer_stop(loop->events, &loop->late);
+    ev_now_update(loop->events);
+    ev_timer_set(&loop->late, (double)wait_us / LWS_US_PER_SEC, 0);
+    ev_timer_start(loop->events, &loop->late);
 }
 
 /* ---- Starting ------------------------------------------------------------------------------ */
@@ -401,6 +450,8 @@ static bool make_context(struct loop *loop)
     if (loop->events == NULL) {
         return false;
     }
+    ev_init(&loop->late, on_late);
+    loop->late.data = loop;
     void *events[] = {loop->events};
     unsigned request_seconds = (unsigned)loop->settings->request_seconds;
     struct lws_context_creation_info info = {
@@ -536,9 +587,6 @@ static enum err start(struct loop *loop, const struct loop_settings *given, char
         return ERR_INTERNAL;
     }
     lws_sul_schedule(loop->context, 0, &loop->tick, on_tick, LWS_US_PER_SEC);
-    on_beat(&loop->beat);
-    lws_cancel_service(
-        loop->context); /* the library begins to look at the time with its first event */
     printf("listening on http://%s\n", address);
     fflush(stdout);
     return ERR_OK;
@@ -581,6 +629,8 @@ int loop_run(struct loop *loop)
 {
     int idle_turns = 0;
     while (loop->phase != LOOP_OVER) {
+        watch_next_event(loop);
+        loop->turns++;
         (void)ev_run(loop->events, EVRUN_ONCE);
         ws_flush(loop);
         nap_if_spinning(loop, &idle_turns);

@@ -4,6 +4,7 @@
 #define CONSULTD_SERVER_LOOP_PARTS_H
 
 #include <assert.h>
+#include <ev.h>
 #include <libwebsockets.h>
 #include <pthread.h>
 
@@ -53,7 +54,10 @@ struct loop {
     lws_sorted_usec_list_t retry; /* while an HTTP answer waits for room in the kernel */
     struct conn_handle *stuck;    /* the connections of `retry` */
     size_t stuck_count, stuck_size;
-    lws_sorted_usec_list_t beat; /* every BEAT_MS, see loop.c */
+    ev_timer late;               /* for the library's next event of time, see loop.c */
+    lws_usec_t late_for_us;      /* when that is due; 0: `late` is not running */
+    lws_sorted_usec_list_t beat; /* every BEAT_MS while busy */
+    unsigned turns;              /* since the last tick */
     struct conn_handle *fresh;   /* sockets that were told something in this turn */
     size_t fresh_count, fresh_size;
     int64_t next_expiry_ms;              /* no token of a socket runs out before; wall time */
