@@ -451,6 +451,14 @@ void ws_release_held(struct conn *conn)
     flush_soon(conn);
 }
 
+/* One byte: the library does not report a pong without payload, and a pong echoes. False: the
+ * connection is broken. */
+static bool write_ping(struct conn *conn)
+{
+    unsigned char ping[LWS_PRE + 1] = {0};
+    return lws_write(conn->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) >= 0;
+}
+
 int ws_writable(struct conn *conn)
 {
     struct socket *socket = &conn->socket;
@@ -460,10 +468,8 @@ int ws_writable(struct conn *conn)
     }
     socket->awaits_writable = false;
     if (socket->ping_is_due && conn->state != WS_CLOSING) {
-        /* One byte: the library does not report a pong without payload, and a pong echoes. */
-        unsigned char ping[LWS_PRE + 1] = {0};
         socket->ping_is_due = false;
-        if (lws_write(conn->wsi, ping + LWS_PRE, 1, LWS_WRITE_PING) < 0) {
+        if (!write_ping(conn)) {
             return -1;
         }
     }
@@ -492,10 +498,15 @@ static void ping(struct conn *conn)
         return;
     }
     socket->pings_unanswered++;
-    socket->ping_is_due = true;
     bool is_last = socket->pings_unanswered >= PINGS_UNANSWERED_MAX;
     conn_arm(conn->loop->conns, conn, is_last ? TIMER_PONG : TIMER_PING);
-    await_writable(conn);
+    /* At once if nothing waits, as with nearly all: asking when there is room costs as much again. */
+    bool must_wait =
+        socket->awaits_writable || socket->out.count > 0 || lws_partial_buffered(conn->wsi);
+    if (must_wait || !write_ping(conn)) {
+        socket->ping_is_due = true; /* what is broken is found out in the writable callback */
+        await_writable(conn);
+    }
 }
 
 void ws_expired(struct conn *conn, enum conn_timer timer)
