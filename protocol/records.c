@@ -128,7 +128,7 @@ static const struct field chat_fields[] = {
     FIELD(chat, last_msg_content, "lastMsgContent", ALWAYS, 0, 0, "最后一条聊天消息展示"),
     FIELD(chat, last_msg_time, "lastMsgTime", ALWAYS, 0, 0, "最后一条聊天消息发送时间"),
     FIELD(chat, last_msg_id, "lastMsgId", SECRET, 0, 0, "最后展示的消息"),
-    FIELD(chat, counted_id, "countedId", SECRET, 0, 0, "最后计数的消息"),
+    FIELD(chat, counted_ids, "countedIds", SECRET, 0, 0, "最后计数的消息"),
     FIELD(chat, user_id, "userId", SECRET, 0, 0, "用户id"),
     FIELD(chat, patient_id, "patientId", SECRET, 0, 0, "就诊人id"),
     FIELD(chat, doctor_id, "doctorId", SECRET, 0, 0, "医生id"),

@@ -53,6 +53,13 @@ enum verdict {
 /* How a job of the WRITE lane is run where the store has batches. */
 enum way { WAY_UNKNOWN, WAY_BATCH, WAY_ALONE };
 
+/* What became of it when its batch was run in memory. */
+enum batch_state {
+    BATCH_HOLDS, /* it is written with it */
+    BATCH_TELLS, /* it failed; only its answer has to wait */
+    BATCH_LEFT   /* it is as if it had not been run */
+};
+
 struct job {
     struct job *next;
     enum job_kind kind;
@@ -82,7 +89,9 @@ struct job {
     bool awaits_record;     /* done in another lane; only its notes are still to be written */
     enum way way;           /* jobs_batch.c */
     struct oid chat;        /* WAY_BATCH: the one it is about, most likely */
-    int batches;            /* those that it was written in and had to leave */
+    int batches;            /* those that it has left in order to be in another one */
+    enum batch_state state; /* of the batch that is being made */
+    size_t number;          /* BATCH_HOLDS: its number there */
     const void *chat_place; /* arena; that a batch took in vain, see call.h */
     const void *carried;    /* arena; from one lane to the next, see call.h */
     enum err err;

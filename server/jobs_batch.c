@@ -8,16 +8,16 @@
  * a batch (store_batch_begin); all else is a run of its own, as ever. With the option writers above 1 the
  * others make those, so that a doctor's reply, which waits for the journal five times, holds nobody up.
  *
- * What must hold: a sender (a connection) has one job in hand at a time, in the batch or in the rest, and
- * the next one only when that is handed back. So its jobs are run and answered in its order, whatever
- * way each goes. A chat is in a batch once: the next message to it is for the next batch. Whoever has to wait
- * stays in `held`, in line. Both are kept by marks, a hash each: two that share a mark wait for each other,
- * which does nobody harm.
+ * What must hold: the jobs of a sender (a connection) are run and answered in their order, whatever way each
+ * goes. So several of one sender may be in a batch only if they are about one chat, which is written for all of
+ * them or for none; if one has to wait or goes its own way, those behind it wait; and while one is in the rest
+ * none is anywhere else. Whoever has to wait stays in `held`, in line. Senders and chats are kept by marks, a
+ * hash each: two that share a mark wait for each other, which does nobody harm.
  *
  * A job leaves its batch, as if it had not been run, if it asks for what a batch cannot do, if what it would
  * tell might be outdated, or if its chat was changed by somebody else before it was written. In that case it
  * is tried in the next batch, which reads the chat again, a few times. A message whose place was taken but that
- * was refused goes on from there in a run of its own (call->chat_place).
+ * was refused goes on from there by itself, before anybody behind it is told (call->chat_place).
  *
  * Nothing is told before all of it is durable, its rows of the record last. What the store fails in writing
  * is told to all of the batch: nobody knows what of it happened, and to send it again is harmless. */
@@ -32,21 +32,31 @@
 #include "server/jobs_parts.h"
 
 #define BATCH_TRIES 4
-#define REST_AT_ONCE 8 /* runs of its own after a batch, where no other worker makes them */
+#define CHAT_JOBS_MAX 32 /* in a batch: so many messages a chat may have to name, see posts.c */
+#define REST_AT_ONCE 8   /* runs of its own after a batch, where no other worker makes them */
 
 struct planned {
     struct job_list batch, rest;
 };
 
+/* A chat in this turn, by its mark. */
+struct chat_turn {
+    struct oid id;
+    unsigned jobs; /* in the batch; 0: no chat has this mark */
+};
+
 struct batcher {
     struct worker *worker;
-    struct job_list held;           /* in line */
-    bool is_stuck;                  /* all of it waits for the other writers */
-    struct planned planned;         /* for this turn */
-    struct oid *chats;              /* of the batch; owned */
-    size_t room;                    /* of `chats` */
-    bool senders[JOBS_MARKS];       /* who is not next any more in this turn */
-    bool chat_is_taken[JOBS_MARKS]; /* in this turn */
+    struct job_list held;   /* in line */
+    bool is_stuck;          /* all of it waits for the other writers */
+    struct planned planned; /* for this turn */
+    struct oid *named;      /* the chats of the batch; owned */
+    size_t room;            /* of `named` */
+    size_t kept;            /* jobs that the store has joined to the batch */
+    bool waits[JOBS_MARKS]; /* by sender: nothing of it may pass any more in this turn */
+    uint16_t chat_of
+        [JOBS_MARKS]; /* by sender: 1 + the mark of the chat of its jobs in the batch; 0: none */
+    struct chat_turn chats[JOBS_MARKS];
 };
 
 /* ---- Marks ---------------------------------------------------------------------------------- */
@@ -98,15 +108,30 @@ static bool join(struct batcher *b, struct job *job)
         job_list_push(&planned->rest, job);
         return true;
     }
-    bool *is_taken = job->awaits_record ? NULL : &b->chat_is_taken[chat_mark(job->chat)];
-    if (planned->batch.count >= jobs->settings.run_max || (is_taken != NULL && *is_taken)) {
+    if (planned->batch.count >= jobs->settings.run_max) {
         return false;
     }
-    if (is_taken != NULL) {
-        *is_taken = true;
+    if (!job->awaits_record) {
+        struct chat_turn *turn = &b->chats[chat_mark(job->chat)];
+        if (turn->jobs == 0) {
+            *turn = (struct chat_turn){.id = job->chat};
+        } else if (turn->jobs == CHAT_JOBS_MAX || !oid_equal(turn->id, job->chat)) {
+            return false;
+        }
+        turn->jobs++;
     }
     job_list_push(&planned->batch, job);
     return true;
+}
+
+/* Whether its sender has nothing before it that it would have to wait for. */
+static bool is_next(const struct batcher *b, struct job *job)
+{
+    const size_t mark = sender_mark(job);
+    const uint16_t chat = b->chat_of[mark];
+    return !has_sender(job) || (!b->waits[mark] && !atomic_load(&b->worker->jobs->busy[mark]) &&
+                                (chat == 0 || (is_for_batch(b->worker->jobs, job) &&
+                                               chat == chat_mark(job->chat) + 1)));
 }
 
 /* Who may be next of those that are held. */
@@ -114,16 +139,19 @@ static void plan(struct batcher *b)
 {
     struct job_list stay = {.count = 0};
     struct job *job;
-    memset(b->senders, 0, sizeof b->senders);
-    memset(b->chat_is_taken, 0, sizeof b->chat_is_taken);
+    memset(b->waits, 0, sizeof b->waits);
+    memset(b->chat_of, 0, sizeof b->chat_of);
     while ((job = job_list_pop(&b->held)) != NULL) {
-        size_t mark = sender_mark(job);
-        bool is_next =
-            !has_sender(job) || (!b->senders[mark] && !atomic_load(&b->worker->jobs->busy[mark]));
-        if (!is_next || !join(b, job)) {
+        const size_t mark = sender_mark(job);
+        const bool joins = is_next(b, job) && join(b, job);
+        if (!joins) {
             job_list_push(&stay, job);
         }
-        b->senders[mark] = b->senders[mark] || has_sender(job);
+        if (has_sender(job)) {
+            const bool others_may_follow = joins && job->way == WAY_BATCH && !job->awaits_record;
+            b->waits[mark] = !others_may_follow;
+            b->chat_of[mark] = (uint16_t)(others_may_follow ? chat_mark(job->chat) + 1 : 0);
+        }
     }
     b->held = stay;
     b->is_stuck = b->planned.batch.count == 0 && b->planned.rest.count == 0;
@@ -148,83 +176,143 @@ static bool take(struct batcher *b)
 
 /* ---- A batch -------------------------------------------------------------------------------- */
 
-/* Nothing is read for those that are to fail unasked. */
-static enum err begin_batch(struct batcher *b)
+/* Names each chat once; returns how many. Nothing is read for those that are to fail unasked. */
+static size_t name_chats(struct batcher *b)
 {
     size_t count = 0;
     if (b->room < b->planned.batch.count) {
         b->room = b->planned.batch.count;
-        b->chats = memory_resize(b->chats, b->room * sizeof *b->chats);
+        b->named = memory_resize(b->named, b->room * sizeof *b->named);
     }
     for (const struct job *job = b->planned.batch.first; job != NULL; job = job->next) {
-        if (!job->awaits_record && !jobs_waited_in_vain(b->worker->jobs, job)) {
-            b->chats[count++] = job->chat;
+        struct chat_turn *turn = &b->chats[chat_mark(job->chat)];
+        if (!job->awaits_record && turn->jobs != 0 && !jobs_waited_in_vain(b->worker->jobs, job)) {
+            b->named[count++] = job->chat;
+            turn->jobs = 0;
         }
     }
-    return store_batch_begin(b->worker->session, b->chats, count);
+    for (const struct job *job = b->planned.batch.first; job != NULL; job = job->next) {
+        b->chats[chat_mark(job->chat)].jobs = 0;
+    }
+    return count;
 }
 
-/* It is run by itself, from its beginning. */
-static void leave_batch(struct batcher *b, struct job *job)
+/* It is run again, as if it had not been: by itself, or in another batch, a few times. */
+static void leave(struct job *job, bool for_another)
 {
     jobs_forget_outcome(job);
-    job->way = WAY_ALONE;
-    job_list_push(&b->planned.rest, job);
+    job->state = BATCH_LEFT;
+    job->way = for_another && ++job->batches < BATCH_TRIES ? WAY_BATCH : WAY_ALONE;
 }
 
-/* Runs a job in memory; `kept`: it is part of the batch. */
-static void run_in_memory(struct batcher *b, struct job *job, struct job_list *kept,
-                          struct job_list *done)
+/* Runs a job in memory; ERR_BUSY: it is for another lane. */
+static enum err run_in_memory(struct batcher *b, struct job *job)
 {
-    struct worker *worker = b->worker;
-    store_batch_mark(worker->session);
-    if (job->awaits_record) {
-        bool is_kept = store_batch_keep(worker->session);
-        assert(is_kept);
-        (void)is_kept;
-        job_list_push(kept, job);
-    } else if (jobs_run_one(worker, job, true) != ERR_OK) {
-        (void)store_batch_drop(worker->session);
-        jobs_move(worker->jobs, job, done);
-    } else if (job->err == ERR_OK && store_batch_keep(worker->session)) {
-        job_list_push(kept, job);
-    } else if (job->err != ERR_OK && store_batch_drop(worker->session)) {
-        call_forget_emissions(&job->call);
-        job->call.first_note = NULL;
-        job_list_push(done, job);
+    struct store_session *session = b->worker->session;
+    store_batch_mark(session);
+    if (!job->awaits_record && jobs_run_one(b->worker, job, true) != ERR_OK) {
+        (void)store_batch_drop(session);
+        return ERR_BUSY;
+    }
+    const bool is_well = job->awaits_record || job->err == ERR_OK;
+    const enum batch_place place = is_well ? store_batch_keep(session) : store_batch_drop(session);
+    if (place != BATCH_JOINS) {
+        leave(job, place == BATCH_LATER);
+    } else if (is_well) {
+        job->state = BATCH_HOLDS;
+        job->number = b->kept++;
     } else {
-        leave_batch(b, job);
+        job->state = BATCH_TELLS;
+        call_forget_emissions(&job->call);
+    }
+    return ERR_OK;
+}
+
+/* Runs all of it in memory, but for those behind one of the same sender that has left. */
+static void run_all_in_memory(struct batcher *b, struct job_list *ran, struct job_list *done)
+{
+    struct job *job;
+    b->kept = 0;
+    memset(b->waits, 0, sizeof b->waits);
+    while ((job = job_list_pop(&b->planned.batch)) != NULL) {
+        bool *waits = &b->waits[sender_mark(job)];
+        if (has_sender(job) && *waits) {
+            job->state = BATCH_LEFT;
+        } else if (run_in_memory(b, job) != ERR_OK) {
+            jobs_move(b->worker->jobs, job, done);
+            continue;
+        }
+        *waits = *waits || job->state == BATCH_LEFT;
+        job_list_push(ran, job);
     }
 }
 
-/* After a batch was written: who is done, and who has to go on. */
-static void sort_out(struct batcher *b, struct job_list *kept, struct job_list *written)
+/* Its place is taken, and it is not there: on from there, with operations of its own. */
+static void go_on(struct batcher *b, struct job *job)
+{
+    job->chat_place = job->call.chat_place;
+    jobs_forget_outcome(job);
+    const enum err err = jobs_run_one(b->worker, job, true);
+    assert(err == ERR_OK); /* it was in its lane before */
+    (void)err;
+    if (job->err != ERR_OK) {
+        call_forget_emissions(&job->call);
+    }
+}
+
+/* What became of a job, when its batch is written. False: it has left. */
+static bool is_done(struct batcher *b, struct job *job)
+{
+    if (job->state != BATCH_HOLDS) {
+        return job->state == BATCH_TELLS;
+    }
+    switch (store_batch_outcome(b->worker->session, job->number)) {
+    case BATCH_WRITTEN:
+        return true;
+    case BATCH_REFUSED:
+        go_on(b, job);
+        return true;
+    case BATCH_CHANGED:
+        leave(job, true);
+        return false;
+    case BATCH_REPEATED:
+        break;
+    }
+    leave(job, false);
+    return false;
+}
+
+/* After a batch was written: who is done, who is run by itself, and who waits for the next one. */
+static void sort_out(struct batcher *b, struct job_list *ran, struct job_list *written)
 {
     struct job_list again = {.count = 0};
     struct job *job;
-    for (size_t number = 0; (job = job_list_pop(kept)) != NULL; number++) {
-        switch (store_batch_outcome(b->worker->session, number)) {
-        case BATCH_WRITTEN:
+    memset(b->waits, 0, sizeof b->waits);
+    while ((job = job_list_pop(ran)) != NULL) {
+        bool *waits = &b->waits[sender_mark(job)];
+        if (job->state == BATCH_TELLS && has_sender(job) && *waits) {
+            leave(job, true);
+        } else if (is_done(b, job)) {
             job_list_push(written, job);
-            break;
-        case BATCH_CHANGED:
-            if (++job->batches < BATCH_TRIES) {
-                jobs_forget_outcome(job);
-                job_list_push(&again, job);
-            } else {
-                leave_batch(b, job);
-            }
-            break;
-        case BATCH_REPEATED:
-            leave_batch(b, job);
-            break;
-        case BATCH_REFUSED:
-            job->chat_place = job->call.chat_place;
-            leave_batch(b, job);
-            break;
+            continue;
         }
+        const bool is_next = job->way == WAY_ALONE && !(has_sender(job) && *waits);
+        job_list_push(is_next ? &b->planned.rest : &again, job);
+        *waits = true;
     }
-    job_list_append(&again, &b->held); /* they are the next of their senders */
+    job_list_append(&again, &b->held); /* they come before all that their senders sent later */
+    b->held = again;
+}
+
+/* All that was to be written is lost. */
+static void sort_out_lost(struct batcher *b, struct job_list *ran, struct job_list *lost)
+{
+    struct job_list again = {.count = 0};
+    struct job *job;
+    while ((job = job_list_pop(ran)) != NULL) {
+        job_list_push(job->state == BATCH_LEFT ? &again : lost, job);
+    }
+    job_list_append(&again, &b->held);
     b->held = again;
 }
 
@@ -239,18 +327,18 @@ static enum err stamp_late(const struct job_list *written)
     return ERR_OK;
 }
 
-/* Writes what was kept, then its rows. */
-static void write_batch(struct batcher *b, struct job_list *kept, struct job_list *done)
+/* Writes what the jobs did, then its rows. */
+static void write_batch(struct batcher *b, struct job_list *ran, struct job_list *done)
 {
     struct worker *worker = b->worker;
     struct job_list written = {.count = 0};
     int64_t begun_ms = clock_monotonic_ms();
     enum err err = store_batch_write(worker->session);
     if (err == ERR_OK) {
-        sort_out(b, kept, &written);
+        sort_out(b, ran, &written);
         err = stamp_late(&written);
     } else {
-        job_list_append(&written, kept);
+        sort_out_lost(b, ran, &written);
     }
     if (err == ERR_OK) {
         err = jobs_record(worker, &written);
@@ -265,24 +353,33 @@ static void write_batch(struct batcher *b, struct job_list *kept, struct job_lis
 }
 
 /* Without a store each is run by itself: it says so to each. */
+static void give_up(struct batcher *b)
+{
+    struct job_list written = {.count = 0};
+    for (struct job *job = b->planned.batch.first; job != NULL; job = job->next) {
+        job->state = BATCH_LEFT;
+        job->way = WAY_ALONE;
+    }
+    struct job_list all = b->planned.batch;
+    b->planned.batch = (struct job_list){.count = 0};
+    sort_out(b, &all, &written);
+    assert(written.count == 0);
+}
+
 static void run_batch(struct batcher *b, struct job_list *done)
 {
     struct worker *worker = b->worker;
-    struct job_list kept = {.count = 0};
-    struct job *job;
+    struct job_list ran = {.count = 0};
     int64_t begun_ms = clock_monotonic_ms();
-    if (begin_batch(b) != ERR_OK) {
+    const size_t chats = name_chats(b);
+    if (store_batch_begin(worker->session, b->named, chats) != ERR_OK) {
         jobs_log_trouble(worker, "no batch could be begun");
         jobs_note_wait_in_vain(worker, begun_ms);
-        while ((job = job_list_pop(&b->planned.batch)) != NULL) {
-            job_list_push(&b->planned.rest, job);
-        }
+        give_up(b);
         return;
     }
-    while ((job = job_list_pop(&b->planned.batch)) != NULL) {
-        run_in_memory(b, job, &kept, done);
-    }
-    write_batch(b, &kept, done);
+    run_all_in_memory(b, &ran, done);
+    write_batch(b, &ran, done);
     store_batch_end(worker->session);
 }
 
@@ -339,7 +436,7 @@ void jobs_batch_main(struct worker *worker)
             run_rest(b);
         }
     }
-    free(b->chats);
+    free(b->named);
     free(b);
 }
 

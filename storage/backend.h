@@ -28,8 +28,8 @@ struct strbuf;
 struct batch_ops {
     enum err (*begin)(struct store_session *session, const struct oid *chats, size_t count);
     void (*mark)(struct store_session *session);
-    bool (*keep)(struct store_session *session);
-    bool (*drop)(struct store_session *session);
+    enum batch_place (*keep)(struct store_session *session);
+    enum batch_place (*drop)(struct store_session *session);
     enum err (*write)(struct store_session *session);
     enum batch_outcome (*outcome)(struct store_session *session, size_t number);
     void (*end)(struct store_session *session);

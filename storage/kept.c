@@ -25,6 +25,7 @@ struct kept {
     struct kept_record *buckets[BUCKETS];
     struct kept_record *unwritten, **last; /* in the order in which they were changed */
     struct kept_record *changed;           /* in this job */
+    size_t count;                          /* of those that are kept */
     size_t bytes;                          /* about what is held; 0: nothing is kept */
     int64_t job;
 };
@@ -57,6 +58,11 @@ struct arena *kept_arena(struct kept *kept)
 
 /* ---- What can be told in memory ------------------------------------------------------------ */
 
+static bool can_hold(const struct field *field)
+{
+    return kind_is_scalar(field->kind) || field->kind == KIND_OID_LIST;
+}
+
 bool kept_can(enum collection collection, const struct condition *conditions,
               size_t condition_count, const struct change *changes, size_t change_count)
 {
@@ -64,14 +70,13 @@ bool kept_can(enum collection collection, const struct condition *conditions,
     assert(shape->count <= KEPT_FIELDS_MAX);
     for (size_t i = 0; i < condition_count; i++) {
         const enum compare compare = conditions[i].compare;
-        if (!kind_is_scalar(shape_field(shape, conditions[i].offset)->kind) ||
-            (compare > AT_LEAST && compare != ABSENT)) {
+        if (!can_hold(shape_field(shape, conditions[i].offset)) || compare == ONE_OF ||
+            compare == CONTAINS) {
             return false;
         }
     }
     for (size_t i = 0; i < change_count; i++) {
-        if (!kind_is_scalar(shape_field(shape, changes[i].offset)->kind) ||
-            changes[i].kind > CHANGE_MAX) {
+        if (!can_hold(shape_field(shape, changes[i].offset)) || changes[i].kind > CHANGE_MAX) {
             return false;
         }
     }
@@ -109,6 +114,7 @@ struct kept_record *kept_add(struct kept *kept, enum collection collection, cons
     assert(collection_row(collection)->shape->fields[0].offset == 0);
     struct kept_record *added = ARENA_NEW(kept->arena, struct kept_record);
     added->collection = collection;
+    added->number = kept->count++;
     added->record = arena_alloc(kept->arena, size);
     memcpy(added->record, record, size);
     struct kept_record **bucket = &kept->buckets[bucket_of(kept_id(added))];
@@ -118,14 +124,28 @@ struct kept_record *kept_add(struct kept *kept, enum collection collection, cons
     return added;
 }
 
+static struct oid_list oid_list_copy(struct arena *arena, struct oid_list list)
+{
+    if (list.count == 0) {
+        return (struct oid_list){.count = 0};
+    }
+    struct oid *items = arena_array(arena, list.count, sizeof(*items));
+    memcpy(items, list.items, list.count * sizeof(*items));
+    return (struct oid_list){.items = items, .count = list.count};
+}
+
 void kept_copy(const struct kept_record *kept, struct arena *arena, void *out)
 {
     const struct shape *shape = collection_row(kept->collection)->shape;
     memcpy(out, kept->record, shape->size);
     for (size_t i = 0; i < shape->count; i++) {
+        void *member = (char *)out + shape->fields[i].offset;
         if (shape->fields[i].kind == KIND_TEXT) {
-            const char **text = (const char **)(void *)((char *)out + shape->fields[i].offset);
+            const char **text = member;
             *text = *text == NULL ? NULL : arena_text(arena, *text, strlen(*text));
+        } else if (shape->fields[i].kind == KIND_OID_LIST) {
+            struct oid_list *list = member;
+            *list = oid_list_copy(arena, *list);
         }
     }
 }
@@ -159,10 +179,24 @@ static int compare(const struct field *field, const void *member, union value va
     }
 }
 
+static bool holds(const struct oid_list *list, struct oid id)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (oid_equal(list->items[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool meets(const struct kept_record *kept, const struct field *field,
                   const struct condition *condition)
 {
     const bool is_absent = field->kind != KIND_BOOL && field_is_absent(field, kept->record);
+    if (condition->compare == HOLDS || condition->compare == LACKS) {
+        return holds(member_of(kept, field->offset), condition->value.oid) ==
+               (condition->compare == HOLDS);
+    }
     if (condition->compare == ABSENT) {
         return is_absent;
     }
@@ -228,6 +262,12 @@ static const char *copy_text(struct kept *kept, const char *text)
     return arena_text(kept->arena, text, length);
 }
 
+static struct oid_list copy_ids(struct kept *kept, struct oid_list ids)
+{
+    kept->bytes += ids.count * sizeof(*ids.items);
+    return oid_list_copy(kept->arena, ids);
+}
+
 static void set(struct kept *kept, const struct field *field, void *member, union value value)
 {
     switch (field->kind) {
@@ -243,6 +283,9 @@ static void set(struct kept *kept, const struct field *field, void *member, unio
     case KIND_TIME:
         *(struct timestamp *)member = value.time;
         break;
+    case KIND_OID_LIST:
+        *(struct oid_list *)member = copy_ids(kept, value.oids);
+        break;
     default:
         *(int64_t *)member = value.number;
         break;
@@ -254,6 +297,8 @@ static void clear(const struct field *field, void *member)
     const union value absent = {.number = field->kind == KIND_NUMBER ? NUMBER_ABSENT : 0};
     if (field->kind == KIND_OID) {
         memset(member, 0, sizeof(struct oid));
+    } else if (field->kind == KIND_OID_LIST) {
+        memset(member, 0, sizeof(struct oid_list));
     } else {
         set(NULL, field, member, absent);
     }
@@ -340,11 +385,6 @@ struct kept_record *kept_take_unwritten(struct kept *kept)
     return record;
 }
 
-bool kept_is_anothers(const struct kept *kept, const struct kept_record *record)
-{
-    return record->saved_in != 0 && record->saved_in != kept->job;
-}
-
 static union value value_in(const struct field *field, const void *record)
 {
     const void *member = (const char *)record + field->offset;
@@ -362,6 +402,9 @@ static union value value_in(const struct field *field, const void *record)
     case KIND_TIME:
         value.time = *(const struct timestamp *)member;
         break;
+    case KIND_OID_LIST:
+        value.oids = *(const struct oid_list *)member;
+        break;
     default:
         value.number = *(const int64_t *)member;
         break;
@@ -369,17 +412,17 @@ static union value value_in(const struct field *field, const void *record)
     return value;
 }
 
-size_t kept_as_before(const struct kept_record *kept, struct condition conditions[KEPT_FIELDS_MAX])
+size_t kept_as(enum collection collection, const void *record,
+               struct condition conditions[KEPT_FIELDS_MAX])
 {
-    const struct shape *shape = collection_row(kept->collection)->shape;
-    assert(shape->count <= KEPT_FIELDS_MAX && kept->before != NULL);
+    const struct shape *shape = collection_row(collection)->shape;
+    assert(shape->count <= KEPT_FIELDS_MAX);
     size_t count = 0;
     for (size_t i = 0; i < shape->count; i++) {
         const struct field *field = &shape->fields[i];
-        if (field_is_stored(field)) {
-            assert(kind_is_scalar(field->kind));
+        if (field_is_stored(field) && kind_is_scalar(field->kind)) {
             conditions[count++] = (struct condition){
-                .offset = field->offset, .compare = IS, .value = value_in(field, kept->before)};
+                .offset = field->offset, .compare = IS, .value = value_in(field, record)};
         }
     }
     return count;
@@ -418,6 +461,7 @@ void kept_forget(struct kept *kept)
     kept->unwritten = NULL;
     kept->last = &kept->unwritten;
     kept->changed = NULL;
+    kept->count = 0;
     kept->bytes = 0;
     arena_reset(kept->arena);
 }

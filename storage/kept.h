@@ -3,7 +3,7 @@
  * message changes one, and three of a chat's indexes with it.
  *
  * What a condition or a change means is the same here as in SQL: tests/unit/test_store_kept.c holds one
- * against the other. What cannot be told in memory (lists, substrings) is not tried: kept_can. */
+ * against the other. What cannot be told in memory (lists of texts, substrings) is not tried: kept_can. */
 #ifndef CONSULTD_STORAGE_KEPT_H
 #define CONSULTD_STORAGE_KEPT_H
 
@@ -23,6 +23,7 @@ struct kept_record {
     int64_t saved_in; /* 0: none */
     void *before;     /* the record as it was before that job */
     void *record;
+    size_t number; /* how many were kept before it, since kept_forget */
 };
 
 struct kept *kept_new(void);
@@ -37,7 +38,7 @@ bool kept_can(enum collection collection, const struct condition *conditions,
 struct oid kept_id(const struct kept_record *kept);
 /* The kept record with this id; NULL: it is not kept. */
 struct kept_record *kept_find(const struct kept *kept, enum collection collection, struct oid id);
-/* Keeps a copy of a record as it is stored; its texts are in kept_arena. */
+/* Keeps a copy of a record as it is stored; its texts and lists are in kept_arena, or live as long. */
 struct kept_record *kept_add(struct kept *kept, enum collection collection, const void *record);
 /* Where texts of kept records live, until kept_forget. */
 struct arena *kept_arena(struct kept *kept);
@@ -54,11 +55,10 @@ void kept_change(struct kept *kept, struct kept_record *record, const struct cha
 void kept_mark(struct kept *kept);
 void kept_undo(struct kept *kept);
 
-/* Whether another job than the one that runs has changed the record. */
-bool kept_is_anothers(const struct kept *kept, const struct kept_record *record);
-/* Returns how many conditions hold only for a record that is as it was before the job that changed it last:
- * one for each of its stored fields. */
-size_t kept_as_before(const struct kept_record *kept, struct condition conditions[KEPT_FIELDS_MAX]);
+/* Returns how many conditions hold only for a record that is as this one: one for each of its stored fields that
+ * is no list. */
+size_t kept_as(enum collection collection, const void *record,
+               struct condition conditions[KEPT_FIELDS_MAX]);
 /* The next one that has changes which are not written yet, in the order in which they came to have them;
  * NULL: none. It leaves the list, and its `dirty` is cleared by whoever writes it. */
 struct kept_record *kept_take_unwritten(struct kept *kept);

@@ -33,6 +33,8 @@ bool value_is_absent(const struct field *field, union value value)
         return value.time.ms == 0;
     case KIND_TEXT_LIST:
         return value.texts.count == 0;
+    case KIND_OID_LIST:
+        return value.oids.count == 0;
     default:
         return false;
     }

@@ -125,6 +125,9 @@ static void add_value(bson_t *out, const char *name, const struct field *field, 
     case KIND_TEXT_LIST:
         add_texts(out, name, &value.texts);
         return;
+    case KIND_OID_LIST:
+        add_oids(out, name, &value.oids);
+        return;
     default:
         assert(false && "a value that cannot be compared or set");
     }

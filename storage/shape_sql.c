@@ -152,6 +152,8 @@ int sql_bind_value(sqlite3_stmt *statement, int at, const struct field *field, u
                                   : sqlite3_bind_int64(statement, at, value.time.ms);
     case KIND_TEXT_LIST:
         return bind_text_list(statement, at, &value.texts);
+    case KIND_OID_LIST:
+        return bind_oid_list(statement, at, &value.oids);
     default:
         assert(false && "a value that cannot be compared or set");
         return SQLITE_MISUSE;

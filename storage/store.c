@@ -364,12 +364,12 @@ void store_batch_mark(struct store_session *session)
     session->ops->batch->mark(session);
 }
 
-bool store_batch_keep(struct store_session *session)
+enum batch_place store_batch_keep(struct store_session *session)
 {
     return session->ops->batch->keep(session);
 }
 
-bool store_batch_drop(struct store_session *session)
+enum batch_place store_batch_drop(struct store_session *session)
 {
     return session->ops->batch->drop(session);
 }
@@ -447,7 +447,8 @@ static bool change_is_sound(const struct shape *shape, const struct change *chan
     }
     switch (change->kind) {
     case CHANGE_SET:
-        return kind_is_scalar(field->kind) || field->kind == KIND_TEXT_LIST;
+        return kind_is_scalar(field->kind) || field->kind == KIND_TEXT_LIST ||
+               field->kind == KIND_OID_LIST;
     case CHANGE_UNSET:
         return true;
     case CHANGE_INC:

@@ -142,6 +142,9 @@ static inline union value value_of_oids(struct oid_list oids)
 
 #define SET(type, member, value_)                                                                  \
     ((struct change){offsetof(struct type, member), CHANGE_SET, VALUE_FOR(type, member)(value_)})
+/* SET_IDS(chat, counted_ids, list): the whole list. */
+#define SET_IDS(type, member, list)                                                                \
+    ((struct change){offsetof(struct type, member), CHANGE_SET, value_of_oids(list)})
 #define UNSET(type, member)                                                                        \
     ((struct change){offsetof(struct type, member), CHANGE_UNSET, {.number = 0}})
 /* Adds to a number (an absent one counts as 0); returns nothing, see store_update's `after`. */
@@ -277,22 +280,29 @@ void store_look_away(struct store_session *session);
 /* ---- Batches ------------------------------------------------------------------------------
  *
  * Where each operation is durable by itself (MongoDB) a run saves nothing. There jobs that each change one
- * chat and insert one message at most share a batch: they run in memory, one after the other, and what
- * they did is written in a few operations, whatever their number:
+ * chat and insert one message at most share a batch: they run in memory, one after the other, each on what the
+ * one before it did, and what they did is written in a few operations, whatever their number:
  *
  *     store_batch_begin (mark, a job's operations, keep or drop)… store_batch_write, outcome…, end
  *
- * What a job may ask for: one of the chats that were named, by its id, and changes of it, unless another job of
- * the batch has changed it; the insertion of one message, before or after asking whether it is there, which
- * is answered no until all is written; and, before that, any other reading. All else, and all after it, is
- * ERR_BUSY, and the job is not for a batch.
+ * What a job may ask for: one of the chats that were named, by its id, and changes of it; the insertion of one
+ * message, before or after asking whether it is there, which is answered no until all is written; and, before
+ * that, any other reading, but of messages where others of the batch insert some in its chat. All else, and
+ * all after it, is ERR_BUSY, and the job is not for this batch. Of a chat, the messages inserted become its
+ * counted_ids, if that was changed.
  *
  * Without a session's store_batch_begin nothing of this is used. */
 bool store_has_batches(const struct store *store);
 
+enum batch_place {
+    BATCH_JOINS, /* the job is part of the batch */
+    BATCH_LATER, /* not of this one, since it would see or repeat what others of it only insert later */
+    BATCH_NEVER /* it asks for what a batch cannot do */
+};
+
 enum batch_outcome {
-    BATCH_WRITTEN,  /* all that the job did is durable */
-    BATCH_CHANGED,  /* nothing of it is: somebody else has changed its chat meanwhile */
+    BATCH_WRITTEN, /* all that the job did is durable */
+    BATCH_CHANGED, /* nothing of it is: somebody else has changed its chat, or another job of it repeats */
     BATCH_REPEATED, /* nothing of it is: what it would insert is there already */
     BATCH_REFUSED   /* its change of the chat is durable, its insertion was refused */
 };
@@ -302,12 +312,12 @@ MUST_USE enum err store_batch_begin(struct store_session *session, const struct 
                                     size_t count);
 /* A job begins. */
 void store_batch_mark(struct store_session *session);
-/* It went well. True: it is part of the batch, the n-th with the n-th such answer. False: it is not for a
- * batch, and as if it had not been run. */
-bool store_batch_keep(struct store_session *session);
-/* It failed; what it did is taken back. True: it has relied on nothing that might be different by now, so
- * that its failure may be told. */
-bool store_batch_drop(struct store_session *session);
+/* It went well. BATCH_JOINS: the n-th time it is answered, for the job that has the number n - 1. Otherwise it is
+ * as if it had not been run. */
+enum batch_place store_batch_keep(struct store_session *session);
+/* It failed; what it did is taken back. BATCH_JOINS: it has relied on nothing that might be different by now, so
+ * that its failure may be told; it has no number. */
+enum batch_place store_batch_drop(struct store_session *session);
 /* Writes what the jobs did; then the session's operations are the store's again. ERR_STORE: nobody knows what
  * of it is written, of any of them. */
 MUST_USE enum err store_batch_write(struct store_session *session);

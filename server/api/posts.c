@@ -96,32 +96,46 @@ const char *message_summary(const struct message *message)
     return message->audio != NULL ? "[语音]" : message->text.plain;
 }
 
+/* How many the chat has counted last, from this one on. They are all of one side: a batch has patients' messages
+ * only. */
+static int64_t counted_since(const struct chat *chat, struct oid id)
+{
+    size_t at = 0;
+    while (at + 1 < chat->counted_ids.count && !oid_equal(chat->counted_ids.items[at], id)) {
+        at++;
+    }
+    return (int64_t)(chat->counted_ids.count - at);
+}
+
 /* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
  * conditional update. If a process died after that and before it stored them, they are counted
- * already, and only new seqs are taken. Should others take places between asking for the one and for the
+ * already, and only new seqs are taken; the chat goes on to name all that it counted then, as the
+ * next of a batch may come now. Should others take places between asking for the one and for the
  * other, it is asked again. ERR_ABSENT: the gate is shut, or that happened. `before` receives the chat
- * with last_seq and totals as they were before these messages; its counted_id is the places' only
- * if they were counted already. */
+ * with last_seq and totals as they were before these messages; its counted_ids are empty unless
+ * they were counted already. */
 static enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
                             struct chat *before)
 {
     enum err err = ERR_ABSENT;
     bool is_new = false;
+    const struct oid_list counted = {.items = &places->id, .count = 1};
     const int tries = places->condition_count == 0 ? 2 * RACES_MAX : 2;
     for (int i = 0; i < tries && err == ERR_ABSENT; i++) {
         is_new = i % 2 == 0;
         struct condition conditions[5] = {
-            WHERE(chat, counted_id, is_new ? IS_NOT : IS, places->id)};
+            WHERE(chat, counted_ids, is_new ? LACKS : HOLDS, places->id)};
         for (size_t j = 0; j < places->condition_count; j++) {
             conditions[1 + j] = places->conditions[j];
         }
         struct change changes[10] = {INC(chat, last_seq, places->count),
-                                     INC(chat, user_total, is_new ? places->to_user : 0),
-                                     INC(chat, doctor_total, is_new ? places->to_doctor : 0),
-                                     SET(chat, counted_id, places->id),
-                                     SET(chat, updated_at, call->now),
-                                     MAX(chat, rev, places->rev)};
-        size_t count = 6;
+                                     SET(chat, updated_at, call->now), MAX(chat, rev, places->rev)};
+        size_t count = 3;
+        if (is_new) {
+            changes[count++] = INC(chat, user_total, places->to_user);
+            changes[count++] = INC(chat, doctor_total, places->to_doctor);
+            changes[count++] = SET_IDS(chat, counted_ids, counted);
+        }
         if (places->shown != NULL) {
             changes[count++] = SET(chat, last_msg_content, message_summary(places->shown));
             changes[count++] = SET(chat, last_msg_time, places->shown->created_at);
@@ -131,10 +145,13 @@ static enum err places_take(struct call *call, struct oid chat_id, const struct 
                            1 + places->condition_count, changes, count, before);
     }
     TRY(err);
+    const int64_t since = counted_since(before, places->id);
     before->last_seq -= places->count;
-    before->user_total -= places->to_user;
-    before->doctor_total -= places->to_doctor;
-    before->counted_id = is_new ? OID_NONE : places->id;
+    before->user_total -= since * places->to_user;
+    before->doctor_total -= since * places->to_doctor;
+    if (is_new) {
+        before->counted_ids = (struct oid_list){.count = 0};
+    }
     return ERR_OK;
 }
 
@@ -144,19 +161,19 @@ static enum err places_give_back(struct call *call, struct oid chat_id, const st
                                  const struct chat *before, const struct chat *stored)
 {
     bool is_counted_twice =
-        !oid_equal(before->counted_id, places->id) &&
+        before->counted_ids.count == 0 &&
         (before->user_total > stored->user_total || before->doctor_total > stored->doctor_total);
     if (!is_counted_twice) {
         return ERR_OK;
     }
     struct condition conditions[] = {
-        WHERE(chat, counted_id, IS, places->id),
+        WHERE(chat, counted_ids, HOLDS, places->id),
         WHERE(chat, user_read_total, AT_MOST, before->user_total),
         WHERE(chat, doctor_read_total, AT_MOST, before->doctor_total),
     };
     struct change changes[] = {INC(chat, user_total, -places->to_user),
                                INC(chat, doctor_total, -places->to_doctor),
-                               UNSET(chat, counted_id)};
+                               PULL(chat, counted_ids, places->id)};
     enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, conditions,
                                 ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), NULL);
     return err == ERR_ABSENT ? ERR_OK : err;

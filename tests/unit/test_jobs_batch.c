@@ -357,7 +357,7 @@ static const void *send_in_vain(struct scene *scene, const struct message_create
     assert_int_equal(store_batch_begin(world->session, &in->chat_id, 1), ERR_OK);
     store_batch_mark(world->session);
     assert_int_equal(route->handler(call, in, &out), ERR_OK);
-    assert_true(store_batch_keep(world->session));
+    assert_int_equal(store_batch_keep(world->session), BATCH_JOINS);
     assert_int_equal(store_batch_write(world->session), ERR_OK);
     assert_int_equal(store_batch_outcome(world->session, 0), BATCH_REFUSED);
     store_batch_end(world->session);
@@ -403,6 +403,66 @@ static void a_batch_that_ended_between_its_steps_is_made_good(void **state)
     assert_int_equal(read_chat(scene).doctor_total, scene->before.doctor_total + 1);
 }
 
+/* The same, after the chat of several messages: each that is sent again finds itself counted, also after others,
+ * and what is new is counted. */
+static void all_that_a_batch_has_counted_is_remembered(void **state)
+{
+    struct scene *scene = *state;
+    struct world *world = &scene->world;
+    const struct oid chat_id = scene->order.chat_id;
+    const struct oid ids[] = {message_id_of(chat_id, "user", "m-1"),
+                              message_id_of(chat_id, "user", "m-2"),
+                              message_id_of(chat_id, "user", "m-3")};
+    const struct change changes[] = {
+        INC(chat, last_seq, 3),
+        INC(chat, doctor_total, 3),
+        SET_IDS(chat, counted_ids, ((struct oid_list){.items = ids, .count = ARRAY_LENGTH(ids)})),
+    };
+    assert_int_equal(store_update(world->session, world->arena, COLLECTION_CHATS, chat_id, NULL, 0,
+                                  changes, ARRAY_LENGTH(changes), NULL),
+                     ERR_OK);
+    for (int i = 1; i <= 4; i++) {
+        char id[16];
+        struct message out;
+        snprintf(id, sizeof id, "m-%d", i);
+        assert_int_equal(world_send(world, world->user, &scene->order, "好", id, &out), ERR_OK);
+        assert_int_equal(out.seq, scene->before.last_seq + 3 + i);
+        assert_int_equal(out.doctor_total, scene->before.doctor_total + i);
+        assert_int_equal(read_chat(scene).doctor_total,
+                         scene->before.doctor_total + (i <= 3 ? 3 : 4));
+    }
+}
+
+static void one_sender_shares_a_batch_with_itself_in_one_chat(void **state)
+{
+    struct scene *scene = *state;
+    struct node *node = start(scene, 1);
+    for (int i = 0; i < 70; i++) { /* more than a chat may have in a batch */
+        say(scene, node, scene->world.user, 1, NULL);
+    }
+    await_all(node);
+    assert_answered(node, true);
+    assert_stored(scene, 70, 0);
+    assert_true(read_chat(scene).counted_ids.count > 1);
+}
+
+/* What is sent again waits for the batch of the first, and nothing of its sender passes it. */
+static void a_repetition_within_a_batch_keeps_its_place_in_line(void **state)
+{
+    struct scene *scene = *state;
+    struct node *node = start(scene, 1);
+    for (int i = 0; i < 12; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m-%d", i / 3);
+        say(scene, node, scene->world.user, 1, id);
+        say(scene, node, scene->world.user, 2, NULL);
+        say(scene, node, scene->world.user, 2, i % 4 == 0 ? id : NULL);
+    }
+    await_all(node);
+    assert_answered(node, false);
+    assert_stored(scene, 4 + 12 + 9, 0);
+}
+
 static void no_server(void **state)
 {
     (void)state;
@@ -421,6 +481,9 @@ int main(void)
         TEST(a_place_that_was_taken_in_vain_is_counted_once),
         TEST(who_was_refused_finds_the_message_of_another_node),
         TEST(a_batch_that_ended_between_its_steps_is_made_good),
+        TEST(all_that_a_batch_has_counted_is_remembered),
+        TEST(one_sender_shares_a_batch_with_itself_in_one_chat),
+        TEST(a_repetition_within_a_batch_keeps_its_place_in_line),
     };
     if (!backend_is_there(BACKEND_MONGODB)) {
         printf("SKIPPED: batches of jobs: set CONSULTD_TEST_MONGODB_URI\n");

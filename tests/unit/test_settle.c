@@ -417,7 +417,8 @@ static void toggle(void *data)
 {
     struct toggler *toggler = data;
     const struct oid counted = toggler->left % 2 == 0 ? toggler->message_id : oid_number(4711);
-    struct change change = SET(chat, counted_id, counted);
+    struct change change =
+        SET_IDS(chat, counted_ids, ((struct oid_list){.items = &counted, .count = 1}));
     assert_int_equal(store_update(toggler->session, NULL, COLLECTION_CHATS, toggler->chat_id, NULL,
                                   0, &change, 1, NULL),
                      ERR_OK);

@@ -74,9 +74,14 @@ static void begin(struct hall *hall)
     assert_int_equal(store_batch_begin(hall->session, ids, CHATS + 1), ERR_OK);
 }
 
+static uint32_t message_number(uint32_t chat)
+{
+    return 1000 + chat;
+}
+
 static struct oid message_id(uint32_t chat)
 {
-    return oid_number(1000 + chat);
+    return oid_number(message_number(chat));
 }
 
 static struct message message_in(uint32_t chat, int64_t seq)
@@ -90,34 +95,51 @@ static struct message message_in(uint32_t chat, int64_t seq)
 }
 
 /* As a handler sends: not there yet, a place, and there. */
-static enum err send(struct hall *hall, uint32_t chat)
+static enum err send_as(struct hall *hall, uint32_t chat, struct oid id)
 {
     struct arena *arena = hall->others->arena;
     struct chat before, after;
     struct message message;
     TRY(store_get(hall->session, arena, COLLECTION_CHATS, oid_number(chat), &before));
-    const enum err err =
-        store_get(hall->session, arena, COLLECTION_MESSAGES, message_id(chat), &message);
+    const enum err err = store_get(hall->session, arena, COLLECTION_MESSAGES, id, &message);
     if (err != ERR_ABSENT) {
         return err;
     }
+    const struct oid_list counted = {.items = &id, .count = 1};
     const struct condition is_open = WHERE(chat, status, IS, true);
-    const struct change changes[] = {INC(chat, last_seq, 1), INC(chat, doctor_total, 1),
-                                     SET(chat, last_msg_id, message_id(chat)),
+    const struct change changes[] = {INC(chat, last_seq, 1),
+                                     INC(chat, doctor_total, 1),
+                                     SET(chat, last_msg_id, id),
                                      SET(chat, last_msg_content, "in a batch"),
+                                     SET_IDS(chat, counted_ids, counted),
                                      MAX(chat, rev, 2000)};
     TRY(store_update(hall->session, arena, COLLECTION_CHATS, oid_number(chat), &is_open, 1, changes,
                      ARRAY_LENGTH(changes), &after));
     assert_int_equal(after.last_seq, before.last_seq + 1);
     message = message_in(chat, after.last_seq);
+    message.id = id;
     return store_insert(hall->session, COLLECTION_MESSAGES, &message);
+}
+
+static enum err send(struct hall *hall, uint32_t chat)
+{
+    return send_as(hall, chat, message_id(chat));
+}
+
+/* The n-th message of a chat, from 0. */
+static enum batch_place sends_nth(struct hall *hall, uint32_t chat, uint32_t n)
+{
+    store_batch_mark(hall->session);
+    return send_as(hall, chat, oid_number(message_number(chat) + 100 * n)) == ERR_OK
+               ? store_batch_keep(hall->session)
+               : store_batch_drop(hall->session);
 }
 
 static void sends(struct hall *hall, uint32_t chat)
 {
     store_batch_mark(hall->session);
     assert_int_equal(send(hall, chat), ERR_OK);
-    assert_true(store_batch_keep(hall->session));
+    assert_int_equal(store_batch_keep(hall->session), BATCH_JOINS);
 }
 
 /* ---- What is there then -------------------------------------------------------------------- */
@@ -192,11 +214,8 @@ static void what_jobs_do_is_written_in_four_requests(void **state)
 static void a_chat_that_somebody_changed_is_left_alone(void **state)
 {
     struct hall *hall = *state;
-    const struct change changes[] = {SET(chat, status, false),
-                                     INC(chat, last_seq, 1),
-                                     SET(chat, user_read_seq, 4),
-                                     INC(chat, doctor_total, -1),
-                                     SET(chat, counted_id, oid_number(9)),
+    const struct change changes[] = {SET(chat, status, false), INC(chat, last_seq, 1),
+                                     SET(chat, user_read_seq, 4), INC(chat, doctor_total, -1),
                                      SET(chat, deadline, ((struct timestamp){7}))};
     for (size_t i = 0; i < ARRAY_LENGTH(changes); i++) {
         begin(hall);
@@ -216,6 +235,108 @@ static void a_chat_that_somebody_changed_is_left_alone(void **state)
         change_chat(hall, 2, SET(chat, status, true));
     }
     assert_int_equal(count_of(hall, COLLECTION_CHATS), CHATS);
+}
+
+static void assert_outcomes(struct hall *hall, const enum batch_outcome *expected, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(store_batch_outcome(hall->session, i), expected[i]);
+    }
+}
+
+static void several_jobs_of_a_chat_build_on_each_other(void **state)
+{
+    struct hall *hall = *state;
+    (void)proxy_count(hall->proxy, "in a batch");
+    begin(hall);
+    for (uint32_t n = 0; n < 5; n++) {
+        for (uint32_t chat = 1; chat <= 2; chat++) {
+            assert_int_equal(sends_nth(hall, chat, n), BATCH_JOINS);
+        }
+    }
+    assert_int_equal(store_batch_write(hall->session), ERR_OK);
+    store_batch_end(hall->session);
+    assert_int_equal(proxy_count(hall->proxy, "in a batch"), 2); /* the chats and the messages */
+    for (uint32_t chat = 1; chat <= 2; chat++) {
+        const struct chat stored = chat_stored(hall, chat);
+        assert_int_equal(stored.last_seq, 10 * chat + 5);
+        assert_int_equal(stored.doctor_total, 5);
+        assert_int_equal(stored.counted_ids.count, 5);
+        for (uint32_t n = 0; n < 5; n++) {
+            const struct oid id = oid_number(message_number(chat) + 100 * n);
+            struct message message;
+            assert_true(oid_equal(stored.counted_ids.items[n], id));
+            assert_int_equal(store_get(hall->others->session, hall->others->arena,
+                                       COLLECTION_MESSAGES, id, &message),
+                             ERR_OK);
+            assert_int_equal(message.seq, 10 * chat + 1 + n);
+        }
+    }
+}
+
+/* Whatever somebody else does to a chat, its jobs are written together or not at all. */
+static void jobs_of_a_chat_share_what_becomes_of_it(void **state)
+{
+    struct hall *hall = *state;
+    begin(hall);
+    for (uint32_t n = 0; n < 3; n++) {
+        for (uint32_t chat = 1; chat <= 3; chat++) {
+            assert_int_equal(sends_nth(hall, chat, n), BATCH_JOINS);
+        }
+    }
+    change_chat(hall, 2, SET(chat, user_read_seq, 4));
+    struct message again = message_in(3, 30);
+    again.id = oid_number(message_number(3) + 100);
+    insert_message(hall, again);
+    assert_int_equal(store_batch_write(hall->session), ERR_OK);
+    const enum batch_outcome expected[] = {BATCH_WRITTEN, BATCH_CHANGED, BATCH_CHANGED,
+                                           BATCH_WRITTEN, BATCH_CHANGED, BATCH_REPEATED,
+                                           BATCH_WRITTEN, BATCH_CHANGED, BATCH_CHANGED};
+    assert_outcomes(hall, expected, ARRAY_LENGTH(expected));
+    store_batch_end(hall->session);
+    assert_int_equal(chat_stored(hall, 1).last_seq, 13);
+    assert_int_equal(chat_stored(hall, 2).last_seq, 20);
+    assert_int_equal(chat_stored(hall, 3).last_seq, 30);
+    assert_int_equal(count_of(hall, COLLECTION_MESSAGES), 4);
+}
+
+/* What a batch inserts, none of its jobs can see: whoever would have to waits for the next one. */
+static void what_others_of_the_batch_insert_is_for_the_next_one(void **state)
+{
+    struct hall *hall = *state;
+    struct arena *arena = hall->others->arena;
+    struct object_list found;
+    struct chat chat;
+    const struct condition conditions[] = {WHERE(message, chat_id, IS, oid_number(1)),
+                                           WHERE(message, seq, AT_MOST, 11)};
+    const struct query query = {
+        .conditions = conditions, .condition_count = ARRAY_LENGTH(conditions), .limit = 1};
+    begin(hall);
+    sends(hall, 1);
+    assert_int_equal(sends_nth(hall, 1, 0), BATCH_LATER); /* the same message */
+    store_batch_mark(hall->session);
+    assert_int_equal(store_get(hall->session, arena, COLLECTION_CHATS, oid_number(1), &chat),
+                     ERR_OK);
+    assert_int_equal(chat.last_seq, 11);
+    assert_int_equal(store_find(hall->session, arena, COLLECTION_MESSAGES, &query, &found),
+                     ERR_BUSY);
+    assert_int_equal(store_batch_drop(hall->session), BATCH_LATER);
+    store_batch_mark(hall->session); /* a failure that the others may have brought about */
+    assert_int_equal(store_get(hall->session, arena, COLLECTION_CHATS, oid_number(1), &chat),
+                     ERR_OK);
+    assert_int_equal(store_batch_drop(hall->session), BATCH_LATER);
+    assert_int_equal(sends_nth(hall, 1, 1), BATCH_JOINS);
+    assert_int_equal(store_batch_write(hall->session), ERR_OK);
+    store_batch_end(hall->session);
+    assert_int_equal(chat_stored(hall, 1).last_seq, 12);
+    begin(hall);
+    store_batch_mark(hall->session);
+    assert_int_equal(store_get(hall->session, arena, COLLECTION_CHATS, oid_number(1), &chat),
+                     ERR_OK);
+    assert_int_equal(store_find(hall->session, arena, COLLECTION_MESSAGES, &query, &found), ERR_OK);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(store_batch_keep(hall->session), BATCH_JOINS);
+    store_batch_end(hall->session);
 }
 
 static void a_newer_stamp_is_not_taken_back(void **state)
@@ -299,18 +420,18 @@ static void what_a_batch_cannot_do_leaves_nothing_behind(void **state)
         };
         assert_int_equal(errs[what], ERR_BUSY);
         assert_int_equal(store_get(s, arena, COLLECTION_CHATS, oid_number(2), &chat), ERR_BUSY);
-        assert_false(store_batch_keep(s));
+        assert_int_equal(store_batch_keep(s), BATCH_NEVER);
     }
     store_batch_mark(s); /* who only asks whether a message is there is not told that it is not */
     assert_int_equal(store_get(s, arena, COLLECTION_MESSAGES, message_id(3), &message), ERR_ABSENT);
-    assert_false(store_batch_keep(s));
+    assert_int_equal(store_batch_keep(s), BATCH_NEVER);
     store_batch_mark(s);
     assert_int_equal(store_get(s, arena, COLLECTION_MESSAGES, message_id(3), &message), ERR_ABSENT);
-    assert_false(store_batch_drop(s));
+    assert_int_equal(store_batch_drop(s), BATCH_NEVER);
     store_batch_mark(s); /* a chat that there is none of is told, and other reading is done */
     assert_int_equal(store_get(s, arena, COLLECTION_CHATS, oid_number(4), &chat), ERR_ABSENT);
     assert_int_equal(store_find(s, arena, COLLECTION_USERS, &all, &found), ERR_OK);
-    assert_true(store_batch_drop(s));
+    assert_int_equal(store_batch_drop(s), BATCH_JOINS);
     assert_int_equal(store_batch_write(s), ERR_OK);
     assert_int_equal(store_batch_outcome(s, 0), BATCH_WRITTEN);
     store_batch_end(s);
@@ -350,7 +471,10 @@ static void chats_whose_answer_is_lost_are_written_and_nobody_knows(void **state
     assert_int_equal(store_batch_write(hall->session), ERR_STORE);
     store_batch_end(hall->session);
     for (uint32_t i = 1; i <= 2; i++) {
-        assert_int_equal(chat_stored(hall, i).last_seq, 10 * i + 1);
+        const struct chat stored = chat_stored(hall, i);
+        assert_int_equal(stored.last_seq, 10 * i + 1);
+        assert_int_equal(stored.counted_ids.count, 1);
+        assert_true(oid_equal(stored.counted_ids.items[0], message_id(i)));
         assert_false(is_sent(hall, i));
     }
 }
@@ -403,6 +527,9 @@ int main(void)
     struct CMUnitTest tests[] = {
         TEST(what_jobs_do_is_written_in_four_requests),
         TEST(a_chat_that_somebody_changed_is_left_alone),
+        TEST(several_jobs_of_a_chat_build_on_each_other),
+        TEST(jobs_of_a_chat_share_what_becomes_of_it),
+        TEST(what_others_of_the_batch_insert_is_for_the_next_one),
         TEST(a_newer_stamp_is_not_taken_back),
         TEST(a_message_that_is_there_already_takes_no_place),
         TEST(a_message_whose_place_is_taken_is_refused_after_it_was_counted),

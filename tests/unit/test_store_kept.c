@@ -93,6 +93,15 @@ static struct oid any_id(void)
     return any(4) == 0 ? OID_NONE : oid_number(1 + any(3));
 }
 
+/* At most two. */
+static struct oid_list any_ids(void)
+{
+    static struct oid ids[2];
+    ids[0] = oid_number(1 + any(3));
+    ids[1] = oid_number(4 + any(3));
+    return (struct oid_list){.items = ids, .count = any(3)};
+}
+
 static enum compare any_compare(bool is_absent)
 {
     static const enum compare all[] = {IS, IS_NOT, BELOW, AT_MOST, ABOVE, AT_LEAST};
@@ -105,11 +114,13 @@ static struct condition any_condition(void)
     const char *text = any_text();
     int64_t number = any_number();
     struct timestamp time = any_time();
-    switch (any(6)) {
+    switch (any(7)) {
+    case 6:
+        return WHERE(chat, last_msg_id, any_compare(oid_is_none(id)), id);
     case 5:
         return any(2) == 0 ? WHERE_ABSENT(chat, deadline) : WHERE_ABSENT(chat, last_msg_content);
     case 0:
-        return WHERE(chat, counted_id, any_compare(oid_is_none(id)), id);
+        return WHERE(chat, counted_ids, any(2) == 0 ? HOLDS : LACKS, oid_number(1 + any(3)));
     case 1:
         return WHERE(chat, last_msg_content, any_compare(text == NULL), text);
     case 2:
@@ -121,14 +132,16 @@ static struct condition any_condition(void)
     }
 }
 
-static size_t any_changes(struct change changes[8])
+static size_t any_changes(struct change changes[10])
 {
     size_t count = 0;
     changes[count++] = any(2) == 0 ? SET(chat, status, any(2) == 0) : UNSET(chat, status);
     changes[count++] = INC(chat, user_total, (int64_t)any(3) - 1);
     changes[count++] =
         any(3) == 0 ? UNSET(chat, last_msg_content) : SET(chat, last_msg_content, any_text());
-    changes[count++] = SET(chat, counted_id, any_id());
+    changes[count++] = SET(chat, last_msg_id, any_id());
+    changes[count++] =
+        any(3) == 0 ? UNSET(chat, counted_ids) : SET_IDS(chat, counted_ids, any_ids());
     if (any(2) == 0) {
         changes[count++] = MAX(chat, rev, (int64_t)any(9));
         changes[count++] = MAX(chat, last_msg_time, ((struct timestamp){1000 + (int64_t)any(9)}));
@@ -142,13 +155,17 @@ static size_t any_changes(struct change changes[8])
 /* One step's outcome as text. */
 static void describe(enum err err, const struct chat *chat, char *out, size_t size)
 {
-    char counted[OID_TEXT_BYTES];
-    oid_format(chat->counted_id, counted);
-    snprintf(out, size,
-             "err=%d status=%d content=%s time=%lld counted=%s deadline=%lld %lld %lld %lld", err,
-             chat->status, chat->last_msg_content == NULL ? "-" : chat->last_msg_content,
-             (long long)chat->last_msg_time.ms, counted, (long long)chat->deadline.ms,
-             (long long)chat->user_total, (long long)chat->doctor_total, (long long)chat->rev);
+    char counted[3 * OID_TEXT_BYTES] = "", shown[OID_TEXT_BYTES];
+    oid_format(chat->last_msg_id, shown);
+    for (size_t i = 0; i < chat->counted_ids.count; i++) {
+        oid_format(chat->counted_ids.items[i], counted + strlen(counted));
+    }
+    snprintf(
+        out, size,
+        "err=%d status=%d content=%s shown=%s time=%lld counted=%s deadline=%lld %lld %lld %lld",
+        err, chat->status, chat->last_msg_content == NULL ? "-" : chat->last_msg_content, shown,
+        (long long)chat->last_msg_time.ms, counted, (long long)chat->deadline.ms,
+        (long long)chat->user_total, (long long)chat->doctor_total, (long long)chat->rev);
 }
 
 /* The same steps in runs of the one kind or the other; what came of each is written to `out`. */
@@ -165,7 +182,7 @@ static void take_steps(bool is_hopeful, char (*out)[1024])
         }
         assert_int_equal(store_mark(f->session), ERR_OK);
         struct condition conditions[] = {any_condition(), any_condition()};
-        struct change changes[8];
+        struct change changes[10];
         size_t change_count = any_changes(changes);
         uint32_t number = 1 + any(CHATS);
         struct chat after = {.last_msg_content = NULL};
