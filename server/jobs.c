@@ -258,6 +258,22 @@ static void run_singly(struct worker *worker, struct job_list *taken, struct job
 
 /* ---- A run -------------------------------------------------------------------------------- */
 
+/* Runs a job behind its mark, and again if it rests on what was taken for granted. *err: the store could not
+ * take it back. */
+static enum err run_till_sure(struct worker *worker, struct job *job, enum err *err)
+{
+    enum err outcome = jobs_run_one(worker, job, false);
+    if (outcome != ERR_OK || !store_has_assumed(worker->session)) {
+        return outcome;
+    }
+    *err = store_mark_again(worker->session);
+    if (*err != ERR_OK) {
+        return outcome;
+    }
+    jobs_forget_outcome(job);
+    return jobs_run_one(worker, job, false);
+}
+
 /* Runs one job of a run: what it leaves is either whole or nothing. */
 static enum err run_marked(struct worker *worker, struct job *job, enum err *run_err)
 {
@@ -266,7 +282,9 @@ static enum err run_marked(struct worker *worker, struct job *job, enum err *run
         *run_err = *run_err != ERR_OK ? *run_err : err;
         return ERR_OK;
     }
-    enum err outcome = jobs_run_one(worker, job, false);
+    enum err again_err = ERR_OK;
+    enum err outcome = run_till_sure(worker, job, &again_err);
+    err = err != ERR_OK ? err : again_err;
     if (outcome == ERR_OK && job->err != ERR_OK) {
         call_forget_emissions(&job->call);
         enum err undo_err = store_undo(worker->session);

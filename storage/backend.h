@@ -47,6 +47,8 @@ struct store_ops {
     void (*abandon)(struct store_session *session);
     enum err (*mark)(struct store_session *session);
     enum err (*undo)(struct store_session *session);
+    bool (*has_assumed)(const struct store_session *session); /* both NULL: it never assumes */
+    enum err (*mark_again)(struct store_session *session);
     void (*look)(struct store_session *session); /* both NULL: nothing is to be done */
     void (*look_away)(struct store_session *session);
     const struct batch_ops *batch; /* NULL: it has none */

@@ -150,6 +150,7 @@ static void run_forget(struct sqlite_session *s)
     s->in_run = false;
     s->is_hopeful = false;
     s->has_written = false;
+    s->has_assumed = false;
     s->is_spoilt = false;
     s->in_transaction = false;
     s->in_job = false;
@@ -177,8 +178,7 @@ static void sqlite_abandon(struct store_session *session)
     struct sqlite_session *s = of(session);
     assert(s->in_run);
     if (sqlite3_get_autocommit(s->db) == 0) {
-        (void)sqlite_control(
-            s, CONTROL_ROLLBACK); /* fails only where SQLite has rolled back already */
+        sqlite_control(s, CONTROL_ROLLBACK); /* fails only where SQLite has done so already */
     }
     kept_forget(s->kept);
     run_forget(s);
@@ -227,6 +227,8 @@ static enum err sqlite_mark(struct store_session *session)
     assert(s->in_run);
     s->in_job = true;
     s->has_written = false;
+    s->asks = false;
+    s->has_assumed = false;
     kept_mark(s->kept);
     return savepoint_close(s, false);
 }
@@ -241,6 +243,19 @@ static enum err sqlite_undo(struct store_session *session)
         return ERR_BUSY;
     }
     return savepoint_close(s, true);
+}
+
+static bool sqlite_has_assumed(const struct store_session *session)
+{
+    return ((const struct sqlite_session *)session)->has_assumed;
+}
+
+static enum err sqlite_mark_again(struct store_session *session)
+{
+    TRY(sqlite_undo(session));
+    TRY(sqlite_mark(session));
+    of(session)->asks = true;
+    return ERR_OK;
 }
 
 enum err sqlite_open_transaction(struct sqlite_session *s)
@@ -285,6 +300,7 @@ static void sqlite_look_away(struct store_session *session)
 {
     statements_look_away(&of(session)->statements);
 }
+
 static enum err sqlite_inspect_session(struct store_session *session, struct strbuf *out)
 {
     return sqlite_inspect(of(session)->db, out);
@@ -327,6 +343,8 @@ const struct store_ops sqlite_ops = {
     .look_away = sqlite_look_away,
     .mark = sqlite_mark,
     .undo = sqlite_undo,
+    .has_assumed = sqlite_has_assumed,
+    .mark_again = sqlite_mark_again,
     .insert = sqlite_insert,
     .insert_many = sqlite_insert_many,
     .find = sqlite_find,

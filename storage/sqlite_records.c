@@ -1,7 +1,9 @@
 /* The operations of a SQLite session: from a call of store.h to a statement, and its rows back.
  *
  * In a hopeful run chats are kept in memory (kept.h): each is read once, changed there, and written when the
- * run ends or SQLite is asked for more than one by its id.
+ * run ends or SQLite is asked for more than one by its id. There a record that is doubted is not looked for
+ * either: SQLite looks when it is inserted. If it is there after all, or is not inserted, the job has relied on
+ * what nobody knows, and is run again (store_has_assumed).
  *
  * What must hold: no statement stays unreset when a call returns (it would hold a snapshot), and a
  * failed call leaves nothing of itself behind.
@@ -15,13 +17,35 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct sqlite_session *of(struct store_session *session)
 {
     return (struct sqlite_session *)session;
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------- */
+/* ---- What is taken for granted --------------------------------------------------------------- */
+
+static bool assume_absent(struct sqlite_session *s, enum collection collection, struct oid id)
+{
+    if (!s->is_hopeful || !s->in_job || s->asks || s->has_assumed) {
+        return false;
+    }
+    s->has_assumed = true;
+    s->assumed_in = collection;
+    s->assumed_id = id;
+    return true;
+}
+
+static bool is_assumed(const struct sqlite_session *s, enum collection collection,
+                       const void *record)
+{
+    struct oid id;
+    memcpy(&id, record, sizeof(id)); /* the id is the first member of every record */
+    return collection == s->assumed_in && oid_equal(id, s->assumed_id);
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
 
 /* Steps a statement that returns no rows, to its end. */
 static enum err run_plan(struct sqlite_session *s, const struct plan *plan)
@@ -43,8 +67,13 @@ enum err sqlite_insert(struct store_session *session, enum collection collection
     struct sqlite_session *s = of(session);
     TRY(sqlite_writing(s));
     const struct plan plan = {.operation = PLAN_INSERT, .collection = collection, .record = record};
-    TRY(run_plan(s, &plan));
+    const enum err err = run_plan(s, &plan);
+    if (err == ERR_DUPLICATE && s->has_assumed) {
+        return ERR_BUSY; /* it may be the one that was taken to be absent */
+    }
+    TRY(err);
     s->has_written = true;
+    s->has_assumed = s->has_assumed && !is_assumed(s, collection, record);
     return ERR_OK;
 }
 
@@ -215,6 +244,9 @@ enum err sqlite_find(struct store_session *session, struct arena *arena, enum co
                      const struct query *query, struct object_list *out)
 {
     struct sqlite_session *s = of(session);
+    if (query->is_doubted && assume_absent(s, collection, query->conditions[0].value.oid)) {
+        return ERR_OK;
+    }
     if (keeps(s, collection)) {
         if (query_is_by_id(collection, query)) {
             return find_kept(s, arena, collection, query, out);

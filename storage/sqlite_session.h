@@ -28,8 +28,12 @@ struct sqlite_session {
     bool in_job;         /* between mark and the next mark or the run's end */
     bool has_savepoint;  /* the job has written */
     bool has_written;    /* the same in a hopeful run, in which there are no savepoints */
-    bool is_spoilt;      /* a hopeful run holds what should have been taken back */
-    bool is_lost;        /* the run's transaction is gone or beyond repair */
+    bool asks;           /* the job takes nothing for granted any more */
+    bool has_assumed;    /* the job has been told that a record is not there, unasked */
+    enum collection assumed_in;
+    struct oid assumed_id;
+    bool is_spoilt; /* a hopeful run holds what should have been taken back */
+    bool is_lost;   /* the run's transaction is gone or beyond repair */
 };
 
 /* ---- Of runs: sqlite.c ---------------------------------------------------------------------- */

@@ -346,6 +346,16 @@ enum err store_undo(struct store_session *session)
     return session->ops->undo(session);
 }
 
+bool store_has_assumed(const struct store_session *session)
+{
+    return session->ops->has_assumed != NULL && session->ops->has_assumed(session);
+}
+
+enum err store_mark_again(struct store_session *session)
+{
+    return session->ops->mark_again(session);
+}
+
 /* ---- Batches ------------------------------------------------------------------------------ */
 
 bool store_has_batches(const struct store *store)
@@ -519,15 +529,28 @@ enum err store_insert_many(struct store_session *session, enum collection collec
     return count == 0 ? ERR_OK : session->ops->insert_many(session, collection, records, count);
 }
 
-enum err store_get(struct store_session *session, struct arena *arena, enum collection collection,
-                   struct oid id, void *record)
+static enum err get(struct store_session *session, struct arena *arena, enum collection collection,
+                    struct oid id, bool is_doubted, void *record)
 {
     const struct condition condition = {.offset =
                                             collection_row(collection)->shape->fields[0].offset,
                                         .compare = IS,
                                         .value = {.oid = id}};
-    const struct query query = {.conditions = &condition, .condition_count = 1};
+    const struct query query = {
+        .conditions = &condition, .condition_count = 1, .is_doubted = is_doubted};
     return store_find_one(session, arena, collection, &query, record);
+}
+
+enum err store_get(struct store_session *session, struct arena *arena, enum collection collection,
+                   struct oid id, void *record)
+{
+    return get(session, arena, collection, id, false, record);
+}
+
+enum err store_get_doubted(struct store_session *session, struct arena *arena,
+                           enum collection collection, struct oid id, void *record)
+{
+    return get(session, arena, collection, id, true, record);
 }
 
 enum err store_find(struct store_session *session, struct arena *arena, enum collection collection,

@@ -179,8 +179,9 @@ struct query {
     const struct condition *conditions; /* all must hold */
     size_t condition_count;             /* at most CONDITIONS_MAX */
     struct sort sort[2];
-    int64_t skip;  /* 0 or more */
-    int64_t limit; /* 0: no limit */
+    int64_t skip;    /* 0 or more */
+    int64_t limit;   /* 0: no limit */
+    bool is_doubted; /* see store_get_doubted */
 };
 
 /* ---- Opening ------------------------------------------------------------------------------ */
@@ -271,6 +272,14 @@ void store_abandon(struct store_session *session);
 MUST_USE enum err store_mark(struct store_session *session);
 MUST_USE enum err store_undo(struct store_session *session);
 
+/* Whether the job has been told that a record is not there (store_get_doubted) without its being asked for,
+ * and has not inserted it since, which proves it: nothing that such a job has done or would answer may be kept.
+ * Only in a hopeful run. */
+bool store_has_assumed(const struct store_session *session);
+/* Takes the job back, as store_undo, and begins it once more; now all that it asks for is asked for. ERR_BUSY:
+ * see store_begin_hopeful. */
+MUST_USE enum err store_mark_again(struct store_session *session);
+
 /* Until store_look_away a session that only reads sees the store as it was at its first look, which is
  * cheaper than finding the newest state for each call (SQLite in a file; elsewhere each call sees
  * what is there). To be ended soon: meanwhile the log of the store cannot begin anew. */
@@ -341,6 +350,12 @@ MUST_USE enum err store_insert_many(struct store_session *session, enum collecti
 /* Reads one record into `record` (of the collection's struct). ERR_ABSENT: there is none. */
 MUST_USE enum err store_get(struct store_session *session, struct arena *arena,
                             enum collection collection, struct oid id, void *record);
+
+/* The same of a record that is hardly ever there, and that the caller inserts if it is not. In a hopeful run
+ * it is told to be absent unasked, once for each job: see store_has_assumed. The insertion is ERR_BUSY where a
+ * record is in its way. */
+MUST_USE enum err store_get_doubted(struct store_session *session, struct arena *arena,
+                                    enum collection collection, struct oid id, void *record);
 
 /* Reads the records that meet the query, as an array in the arena. */
 MUST_USE enum err store_find(struct store_session *session, struct arena *arena,

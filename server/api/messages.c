@@ -35,7 +35,7 @@ static enum err answer_first(struct call *call, const struct chat *chat, enum si
                              const struct message *message, struct message *out)
 {
     struct message first;
-    TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, &first));
+    TRY(store_get_doubted(call->store, call->arena, COLLECTION_MESSAGES, message->id, &first));
     if (!message_is_same(&first, message)) {
         return call_blame(call, ERR_CLIENT_MSG_ID_CONFLICT, "clientMsgId");
     }

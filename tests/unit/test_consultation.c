@@ -175,6 +175,31 @@ static void same_client_msg_id_makes_one_message(void **state)
     assert_true(oid_equal(first.id, again.id));
 }
 
+/* Whatever a new message would have been refused for, or would have changed. */
+static void a_repeated_send_is_the_first_one_and_changes_nothing(void **state)
+{
+    struct world *world = *state;
+    struct consultation order = world_paid_order(world);
+    struct message first, again;
+    assert_int_equal(world_send(world, world->doctor, &order, "答", "key-1", &first), ERR_OK);
+    struct by_id in = {first.id};
+    assert_int_equal(world_call(world, "/api/consultation/chat/message/retract", &in, &again),
+                     ERR_OK);
+    struct chat before = world_chat(world, order.chat_id);
+    assert_int_equal(world_send(world, world->doctor, &order, "答", "key-1", &again), ERR_OK);
+    assert_true(oid_equal(first.id, again.id) && again.is_retract);
+    assert_int_equal(world_read_order(world, order.id).reply_count, 0); /* it has been given back */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(world_send(world, world->doctor, &order, "再答", NULL, &again), ERR_OK);
+    }
+    assert_int_equal(world_send(world, world->doctor, &order, "答", "key-1", &again), ERR_OK);
+    assert_int_equal(world_send(world, world->doctor, &order, "答", "key-2", &again),
+                     ERR_REPLY_QUOTA_EXCEEDED);
+    struct chat after = world_chat(world, order.chat_id);
+    assert_int_equal(after.last_seq, before.last_seq + 3);
+    assert_int_equal(after.user_total, before.user_total + 3);
+}
+
 static void retracting_has_its_limits(void **state)
 {
     struct world *world = *state;
@@ -340,6 +365,7 @@ int main(void)
         STORY(patient_is_not_limited_to_three),
         STORY(sending_after_48_hours_is_refused),
         STORY(same_client_msg_id_makes_one_message),
+        STORY(a_repeated_send_is_the_first_one_and_changes_nothing),
         STORY(retracting_has_its_limits),
         STORY(retracting_the_last_message_shows_in_the_chat),
         STORY(cancelling_closes_the_payment_and_tells_the_user),

@@ -89,19 +89,20 @@ static void note_failure(struct job *job, enum err err)
     job->err = err;
 }
 
-static void a_run_in_which_a_job_has_to_be_taken_back_is_run_again(void **state)
+/* Runs JOBS jobs as one run; each that comes back is looked at. */
+static void run_all(struct store_fixture *f, enum err (*run_one)(struct job *),
+                    void (*look_at)(const struct job *))
 {
-    (void)state;
-    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_MEMORY);
     struct jobs_settings settings = {.store = f->store,
                                      .readers = 1,
                                      .writers = 1,
                                      .lane_max = JOBS,
                                      .run_max = JOBS,
                                      .wake = wake,
-                                     .run = run_behind_gate,
+                                     .run = run_one,
                                      .fail = note_failure};
     struct jobs *jobs;
+    memset(times_run, 0, sizeof times_run);
     assert_int_equal(jobs_start(&settings, &jobs), ERR_OK);
     pthread_mutex_lock(&gate);
     for (uint32_t i = 0; i < JOBS; i++) {
@@ -115,15 +116,28 @@ static void a_run_in_which_a_job_has_to_be_taken_back_is_run_again(void **state)
             after = job->next;
             job->next = NULL;
             assert_int_equal(job->length, next); /* in order, each once */
-            assert_int_equal(job->err, next == FAILS ? ERR_INTERNAL : ERR_OK);
-            assert_string_equal(frame_text(job->answer), next == FAILS ? "failed" : "done");
-            assert_true((job->call.first_emission == NULL) == (next == FAILS));
-            assert_true(job->call.first_emission == NULL || job->call.first_emission->next == NULL);
+            look_at(job);
             job_free(jobs, job);
             next++;
         }
     }
     jobs_stop(jobs);
+}
+
+static void look_whether_one_failed(const struct job *job)
+{
+    bool fails = job->length == FAILS;
+    assert_int_equal(job->err, fails ? ERR_INTERNAL : ERR_OK);
+    assert_string_equal(frame_text(job->answer), fails ? "failed" : "done");
+    assert_true((job->call.first_emission == NULL) == fails);
+    assert_true(job->call.first_emission == NULL || job->call.first_emission->next == NULL);
+}
+
+static void a_run_in_which_a_job_has_to_be_taken_back_is_run_again(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_MEMORY);
+    run_all(f, run_behind_gate, look_whether_one_failed);
     for (uint32_t i = 0; i < JOBS; i++) {
         struct user user;
         assert_int_equal(
@@ -131,6 +145,45 @@ static void a_run_in_which_a_job_has_to_be_taken_back_is_run_again(void **state)
             i == FAILS ? ERR_ABSENT : ERR_OK);
     }
     assert_true(times_run[FAILS] == 2 && times_run[JOBS - 1] == 1);
+    store_fixture_free(f);
+}
+
+/* As `run`, but it doubts that the user is there; if it is, that is told. */
+static enum err run_in_doubt(struct job *job)
+{
+    struct user user;
+    enum err err = store_get_doubted(job->call.store, job->arena, COLLECTION_USERS,
+                                     oid_number((uint32_t)job->length + 1), &user);
+    if (err == ERR_ABSENT) {
+        return run_behind_gate(job);
+    }
+    times_run[job->length]++;
+    job->err = err;
+    job->answer = frame_of("there");
+    return ERR_OK;
+}
+
+static void look_whether_one_was_there(const struct job *job)
+{
+    bool was_there = job->length == FAILS;
+    assert_int_equal(job->err, ERR_OK);
+    assert_string_equal(frame_text(job->answer), was_there ? "there" : "done");
+    assert_true((job->call.first_emission == NULL) == was_there);
+}
+
+static void who_has_doubted_what_is_there_is_run_again_alone(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_MEMORY);
+    const struct user there = {.id = oid_number(FAILS + 1), .open_id = "first"};
+    assert_int_equal(store_insert(f->session, COLLECTION_USERS, &there), ERR_OK);
+    run_all(f, run_in_doubt, look_whether_one_was_there);
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(times_run[i], i == FAILS ? 2 : 1);
+    }
+    struct user user;
+    assert_int_equal(store_get(f->session, f->arena, COLLECTION_USERS, there.id, &user), ERR_OK);
+    assert_string_equal(user.open_id, "first");
     store_fixture_free(f);
 }
 
@@ -272,6 +325,7 @@ int main(void)
         cmocka_unit_test(in_memory_who_looks_is_in_nobodys_way),
         cmocka_unit_test(a_job_sees_what_was_there_when_it_came),
         cmocka_unit_test(a_run_in_which_a_job_has_to_be_taken_back_is_run_again),
+        cmocka_unit_test(who_has_doubted_what_is_there_is_run_again_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

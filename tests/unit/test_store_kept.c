@@ -493,6 +493,100 @@ static void a_run_larger_than_the_cache_is_whole(void **state)
     assert_int_equal(count_users_of(f->session), USERS);
 }
 
+/* ---- What is taken for granted -------------------------------------------------------------- */
+
+static struct message message_numbered(uint32_t number, int64_t seq)
+{
+    return (struct message){.id = oid_number(number), .chat_id = oid_number(1), .seq = seq};
+}
+
+static enum err get_doubted(uint32_t number)
+{
+    struct message message;
+    return store_get_doubted(f->session, f->arena, COLLECTION_MESSAGES, oid_number(number),
+                             &message);
+}
+
+static enum err insert_message(uint32_t number, int64_t seq)
+{
+    const struct message message = message_numbered(number, seq);
+    return store_insert(f->session, COLLECTION_MESSAGES, &message);
+}
+
+static void what_is_doubted_is_asked_for_outside_of_hopeful_runs(void **state)
+{
+    (void)state;
+    assert_int_equal(insert_message(9, 1), ERR_OK);
+    assert_int_equal(get_doubted(9), ERR_OK);
+    assert_int_equal(get_doubted(8), ERR_ABSENT);
+    assert_int_equal(store_begin(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_int_equal(get_doubted(9), ERR_OK);
+    assert_int_equal(get_doubted(8), ERR_ABSENT);
+    assert_false(store_has_assumed(f->session));
+    assert_int_equal(store_commit(f->session), ERR_OK);
+}
+
+static void what_is_doubted_is_proven_to_be_absent_by_inserting_it(void **state)
+{
+    (void)state;
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_int_equal(get_doubted(9), ERR_ABSENT);
+    assert_true(store_has_assumed(f->session));
+    insert_user(9); /* of the same id, but no message */
+    assert_int_equal(insert_message(8, 1), ERR_OK);
+    assert_true(store_has_assumed(f->session));
+    assert_int_equal(insert_message(9, 2), ERR_OK);
+    assert_false(store_has_assumed(f->session));
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_int_equal(get_doubted(10), ERR_ABSENT);
+    assert_true(store_has_assumed(f->session)); /* each job for itself */
+    assert_int_equal(get_doubted(9), ERR_OK);   /* the second one of a job is asked for */
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    assert_false(store_has_assumed(f->session));
+    assert_int_equal(store_commit(f->session), ERR_OK);
+    assert_int_equal(get_doubted(9), ERR_OK);
+}
+
+/* Its id is taken, or its place. */
+static void who_meets_what_was_doubted_is_run_again_and_asks(void **state)
+{
+    (void)state;
+    insert_chat(1);
+    assert_int_equal(insert_message(9, 5), ERR_OK);
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    for (uint32_t number = 9; number <= 10; number++) {
+        assert_int_equal(store_mark(f->session), ERR_OK);
+        assert_int_equal(get_doubted(number), ERR_ABSENT);
+        assert_int_equal(set_seq(1, 100 + number), ERR_OK);
+        assert_int_equal(insert_message(number, number == 9 ? 6 : 5), ERR_BUSY);
+        assert_true(store_has_assumed(f->session));
+        assert_int_equal(store_mark_again(f->session), ERR_OK);
+        assert_false(store_has_assumed(f->session));
+        assert_int_equal(read_chat(1).last_seq, number == 9 ? 1 : 2);
+        assert_int_equal(get_doubted(number), number == 9 ? ERR_OK : ERR_ABSENT);
+        assert_int_equal(insert_message(number, 5), ERR_DUPLICATE);
+        assert_int_equal(set_seq(1, number == 9 ? 2 : 3), ERR_OK);
+    }
+    assert_int_equal(store_commit(f->session), ERR_OK);
+    assert_int_equal(read_chat(1).last_seq, 3);
+}
+
+static void who_has_written_before_asks_for_another_run(void **state)
+{
+    (void)state;
+    assert_int_equal(insert_message(9, 1), ERR_OK);
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    insert_user(1);
+    assert_int_equal(get_doubted(9), ERR_ABSENT);
+    assert_int_equal(insert_message(9, 1), ERR_BUSY);
+    assert_int_equal(store_mark_again(f->session), ERR_BUSY);
+    assert_int_equal(store_commit(f->session), ERR_BUSY);
+    assert_false(store_has_assumed(f->session));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -512,6 +606,10 @@ int main(void)
         TEST(a_run_that_could_not_be_stored_is_not_gone_on_from),
         TEST(many_chats_with_long_texts_stay_what_they_are),
         TEST(a_run_larger_than_the_cache_is_whole),
+        TEST(what_is_doubted_is_asked_for_outside_of_hopeful_runs),
+        TEST(what_is_doubted_is_proven_to_be_absent_by_inserting_it),
+        TEST(who_meets_what_was_doubted_is_run_again_and_asks),
+        TEST(who_has_written_before_asks_for_another_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
