@@ -136,8 +136,9 @@ static enum err file_name(struct sqlite_file *file, const char *url, char why[25
 
 /* ---- Connections -------------------------------------------------------------------------- */
 
-/* Once in a process, before anything else is asked of SQLite. A connection has one thread at a time,
- * and nobody asks how much memory all of them hold: counting that takes a lock for each allocation. */
+/* Once in a process, before anything else is asked of SQLite, even for a VFS: later it is refused. A connection
+ * has one thread at a time, and nobody asks how much memory all of them hold: counting that takes a lock for
+ * each allocation. */
 static void configure_library(void)
 {
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
@@ -173,7 +174,9 @@ static int configure(const struct sqlite_file *file, sqlite3 *db, bool writes)
     return rc;
 }
 
-static int connect_by(const struct sqlite_file *file, const char *vfs, bool writes, sqlite3 **out)
+/* `vfs` registers the VFS and returns its name; NULL: SQLite's own. */
+static int connect_by(const struct sqlite_file *file, const char *(*vfs)(void), bool writes,
+                      sqlite3 **out)
 {
     /* One thread at a time uses a connection, so SQLite's own mutexes are not needed. */
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -182,7 +185,7 @@ static int connect_by(const struct sqlite_file *file, const char *vfs, bool writ
     if (file->in_memory) {
         flags |= SQLITE_OPEN_URI | SQLITE_OPEN_CREATE;
     }
-    int rc = sqlite3_open_v2(file->name, out, flags, vfs);
+    int rc = sqlite3_open_v2(file->name, out, flags, vfs == NULL ? NULL : vfs());
     if (rc == SQLITE_OK) {
         rc = configure(file, *out, writes);
     }
@@ -195,7 +198,7 @@ static int connect_by(const struct sqlite_file *file, const char *vfs, bool writ
 
 int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **out)
 {
-    const int rc = connect_by(file, file->in_memory ? NULL : sqlite_log_vfs(), writes, out);
+    const int rc = connect_by(file, file->in_memory ? NULL : sqlite_log_vfs, writes, out);
     if (rc == SQLITE_OK && writes && file->checkpointer != NULL) {
         checkpointer_watch(file->checkpointer, *out);
     }
@@ -204,7 +207,7 @@ int sqlite_file_connect(const struct sqlite_file *file, bool writes, sqlite3 **o
 
 int sqlite_file_connect_paced(const struct sqlite_file *file, sqlite3 **out)
 {
-    return connect_by(file, sqlite_paced_vfs(), true, out);
+    return connect_by(file, sqlite_paced_vfs, true, out);
 }
 
 static int journal_mode_reader(void *is_wal, int columns, char **values, char **names)
