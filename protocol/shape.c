@@ -7,16 +7,24 @@
 #include <assert.h>
 #include <string.h>
 
+/* Rows stand in the order of their members, or nearly, and most members are no smaller than the others: the row
+ * is where it would be if all were of one size, or a few rows before. */
 const struct field *shape_field(const struct shape *shape, size_t offset)
 {
-    const struct field *found = NULL;
-    for (size_t i = 0; i < shape->count && found == NULL; i++) {
+    assert(offset < shape->size);
+    const size_t likely = (uint32_t)offset * (uint32_t)shape->count / (uint32_t)shape->size;
+    for (size_t i = likely + 1; i-- > 0;) {
         if (shape->fields[i].offset == offset) {
-            found = &shape->fields[i];
+            return &shape->fields[i];
         }
     }
-    assert(found != NULL);
-    return found;
+    for (size_t i = likely + 1; i < shape->count; i++) {
+        if (shape->fields[i].offset == offset) {
+            return &shape->fields[i];
+        }
+    }
+    assert(false); /* no member begins there */
+    return NULL;
 }
 
 static bool message_text_is_absent(const struct message_text *text)

@@ -640,6 +640,14 @@ static void a_row_is_found_by_its_member(void **state)
     (void)state;
     assert_ptr_equal(shape_field(&sample_shape, offsetof(struct sample, url)), &sample_fields[4]);
     assert_ptr_equal(shape_field(&sample_shape, 0), &sample_fields[0]);
+    const struct shape *const shapes[] = {&sample_shape, &message_shape, &chat_shape,
+                                          &consultation_shape};
+    for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
+        for (size_t j = 0; j < shapes[i]->count; j++) {
+            assert_ptr_equal(shape_field(shapes[i], shapes[i]->fields[j].offset),
+                             &shapes[i]->fields[j]);
+        }
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
