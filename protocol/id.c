@@ -13,8 +13,6 @@
 #define MS_OF_DAY INT64_C(86400000)
 #define MS_OF_YEAR_10000 INT64_C(253402300800000)
 
-static const char hex_digits[] = "0123456789abcdef";
-
 bool oid_is_none(struct oid id)
 {
     return oid_equal(id, OID_NONE);
@@ -25,17 +23,11 @@ bool oid_equal(struct oid a, struct oid b)
     return memcmp(a.bytes, b.bytes, OID_BYTES) == 0;
 }
 
-/* The value of a lower-case hex digit, or -1. */
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    if (digit >= 'a' && digit <= 'f') {
-        return digit - 'a' + 10;
-    }
-    return -1;
-}
+/* One more than what a lower-case hex digit is worth; 0: it is none. */
+static const uint8_t hex_worth[UINT8_MAX + 1] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 bool oid_parse(const char *text, size_t length, struct oid *out)
 {
@@ -44,12 +36,12 @@ bool oid_parse(const char *text, size_t length, struct oid *out)
     }
     struct oid id;
     for (size_t i = 0; i < OID_BYTES; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0) {
+        unsigned high = hex_worth[(uint8_t)text[2 * i]];
+        unsigned low = hex_worth[(uint8_t)text[2 * i + 1]];
+        if (high == 0 || low == 0) {
             return false;
         }
-        id.bytes[i] = (uint8_t)(high * 16 + low);
+        id.bytes[i] = (uint8_t)((high - 1) * 16 + low - 1);
     }
     if (oid_is_none(id)) {
         return false;
@@ -58,12 +50,25 @@ bool oid_parse(const char *text, size_t length, struct oid *out)
     return true;
 }
 
+#define PAIRS(high)                                                                                \
+    high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high "9" high \
+         "a" high "b" high "c" high "d" high "e" high "f"
+
+/* The two digits of each byte: an id is most of what is written in hex. */
+static const char hex_pairs[] =
+    PAIRS("0") PAIRS("1") PAIRS("2") PAIRS("3") PAIRS("4") PAIRS("5") PAIRS("6") PAIRS("7")
+        PAIRS("8") PAIRS("9") PAIRS("a") PAIRS("b") PAIRS("c") PAIRS("d") PAIRS("e") PAIRS("f");
+
+void hex_format(const uint8_t *bytes, size_t count, char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        memcpy(text + 2 * i, hex_pairs + (size_t)2 * bytes[i], 2);
+    }
+}
+
 void oid_format(struct oid id, char text[OID_TEXT_BYTES])
 {
-    for (size_t i = 0; i < OID_BYTES; i++) {
-        text[2 * i] = hex_digits[id.bytes[i] >> 4];
-        text[2 * i + 1] = hex_digits[id.bytes[i] & 15];
-    }
+    hex_format(id.bytes, OID_BYTES, text);
     text[2 * OID_BYTES] = '\0';
 }
 

@@ -28,6 +28,9 @@ bool oid_equal(struct oid a, struct oid b);
 /* Parses exactly 24 lower-case hex digits; false otherwise, and for the all-zero id. */
 bool oid_parse(const char *text, size_t length, struct oid *out);
 
+/* Writes two lower-case hex digits for each byte, and no NUL. */
+void hex_format(const uint8_t *bytes, size_t count, char *text);
+
 /* Writes 24 hex digits and a NUL. */
 void oid_format(struct oid id, char text[OID_TEXT_BYTES]);
 

@@ -69,16 +69,12 @@ void audit_hasher_free(struct audit_hasher *hasher)
 void audit_hash_bytes(struct audit_hasher *hasher, const void *bytes, size_t length,
                       char out[AUDIT_HASH_TEXT_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char hash[HASH_BYTES];
     int is_done = EVP_DigestInit_ex2(hasher->context, hasher->algorithm, NULL) == 1 &&
                   EVP_DigestUpdate(hasher->context, bytes, length) == 1 &&
                   EVP_DigestFinal_ex(hasher->context, hash, NULL) == 1;
     assert(is_done);
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        out[2 * i] = digits[hash[i] >> 4];
-        out[2 * i + 1] = digits[hash[i] & 15];
-    }
+    hex_format(hash, HASH_BYTES, out);
     out[2 * HASH_BYTES] = '\0';
 }
 
