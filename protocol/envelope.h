@@ -44,11 +44,20 @@ struct event_row {
 
 const struct event_row *event_row(enum event event);
 
+/* A record and the text that it was written as. All zero: none. */
+struct written {
+    const struct shape *shape;
+    const void *record;
+    const char *text; /* `length` bytes, no NUL */
+    size_t length;
+};
+
 /* Writes the answer to a call. `id_json` is the socket call's id as JSON text, or NULL for REST:
  * then the frame has no `id`. `out` is what `form->kind` says. Everything else is the same on
- * both ways in (contract 4). */
+ * both ways in (contract 4). If `out` is the one record that was `written` (NULL: none), its text is taken
+ * over. */
 void envelope_success(struct strbuf *buffer, const struct reply_form *form, const void *out,
-                      const char *id_json);
+                      const char *id_json, const struct written *written);
 
 /* Writes a failure: {"code":409,"msg":…,"error":{"reason":…,"field":…,"retry":…,"afterMs":…}}.
  * `fault` may be NULL. */
@@ -58,5 +67,9 @@ void envelope_failure(struct strbuf *buffer, enum err err, const struct fault *f
 /* Writes an event. `cursor` NULL: none. `record` NULL: no data (synced). */
 void envelope_event(struct strbuf *buffer, enum event event, const char *cursor,
                     const void *record);
+
+/* The record that an event was written with, and where it stands in the event's text. */
+struct written envelope_event_record(enum event event, const void *record, const char *text,
+                                     size_t length);
 
 #endif

@@ -60,4 +60,5 @@ void call_forget_emissions(struct call *call)
     }
     call->first_emission = NULL;
     call->last_emission = NULL;
+    call->written = (struct written){.shape = NULL};
 }

@@ -53,6 +53,7 @@ struct call {
     struct raw_request raw;
     struct fault fault;
     struct emission *first_emission, *last_emission;
+    struct written written; /* in the frame of an emission: most likely what is answered, too */
     struct audit_entry *first_note, *last_note; /* for the record, see api/audit.h */
     struct audit_chain *chain;                  /* where they go; NULL outside of the WRITE lane */
     struct token_cache *tokens;                 /* the worker's; NULL: it keeps none */

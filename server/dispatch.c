@@ -35,7 +35,7 @@ static void answer_success(struct job *job, const struct reply_form *form, const
 {
     struct strbuf buffer;
     strbuf_init(&buffer, FRAME_ROOM);
-    envelope_success(&buffer, form, out, id_json);
+    envelope_success(&buffer, form, out, id_json, &job->call.written);
     job->answer = frame_take(&buffer);
     job->status = HTTP_OK;
 }

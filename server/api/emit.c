@@ -101,6 +101,16 @@ struct frame *chat_frame(struct arena *arena, const struct chat *chat, enum side
     return event_frame(EVENT_CHAT_UPDATED, NULL, &view);
 }
 
+/* The frame is an emission's, so that it lives as long as the call. */
+static void note_written(struct call *call, const struct message *message,
+                         const struct frame *frame)
+{
+    struct message *copy = ARENA_NEW(call->arena, struct message);
+    *copy = *message;
+    call->written =
+        envelope_event_record(EVENT_MESSAGE_CREATED, copy, frame_text(frame), frame_length(frame));
+}
+
 void emit_message(struct call *call, const struct chat *chat, const struct message *message,
                   bool is_answered)
 {
@@ -117,6 +127,9 @@ void emit_message(struct call *call, const struct chat *chat, const struct messa
                                   ? frame_keep(shared)
                                   : message_frame(call->store_id, message, SIDE_DOCTOR);
         call_emit(call, doctor, frame, message->rev, is_answered);
+    }
+    if (is_answered && same_for_both && shared != NULL) {
+        note_written(call, message, shared);
     }
     frame_drop(shared);
 }

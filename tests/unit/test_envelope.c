@@ -24,7 +24,7 @@ static void assert_success(struct reply_form form, const void *out, const char *
     struct strbuf buffer;
     strbuf_init(&buffer, 16);
     form.msg = "操作成功";
-    envelope_success(&buffer, &form, out, id_json);
+    envelope_success(&buffer, &form, out, id_json, NULL);
     assert_string_equal(strbuf_text(&buffer), expected);
     assert_int_equal(buffer.length, strlen(expected));
     strbuf_free(&buffer);
@@ -169,6 +169,43 @@ static void an_event_has_cursor_and_data_where_given(void **state)
     strbuf_free(&buffer);
 }
 
+static void an_answer_takes_over_what_was_written_in_an_event(void **state)
+{
+    (void)state;
+    struct message message = {.id = reasons[0].id,
+                              .seq = 7,
+                              .text = {.plain = "\",\"data\":{"},
+                              .user_total = NUMBER_ABSENT,
+                              .doctor_total = NUMBER_ABSENT};
+    struct strbuf event, alone, answer;
+    strbuf_init(&event, 16);
+    strbuf_init(&alone, 0);
+    strbuf_init(&answer, 0);
+    envelope_event(&event, EVENT_MESSAGE_CREATED, "a.1", &message);
+    shape_write(&alone, &message_shape, &message, 0);
+    struct written written =
+        envelope_event_record(EVENT_MESSAGE_CREATED, &message, strbuf_text(&event), event.length);
+    assert_int_equal(written.length, alone.length);
+    assert_memory_equal(written.text, strbuf_text(&alone), alone.length);
+    struct reply_form form = {.kind = REPLY_OBJECT, .shape = &message_shape, .msg = ""};
+    struct message same = message;
+    written.text = "{}";
+    written.length = 2;
+    envelope_success(&answer, &form, &same, "1", &written);
+    assert_string_equal(strbuf_text(&answer), "{\"id\":1,\"code\":200,\"msg\":\"\",\"data\":{}}");
+    same.seq = 8; /* not what was written */
+    strbuf_clear(&answer);
+    envelope_success(&answer, &form, &same, "1", &written);
+    assert_non_null(strstr(strbuf_text(&answer), "\"seq\":8"));
+    form.shape = &reason_shape;
+    strbuf_clear(&answer);
+    envelope_success(&answer, &form, &reasons[0], "1", &written);
+    assert_non_null(strstr(strbuf_text(&answer), REASON));
+    strbuf_free(&answer);
+    strbuf_free(&alone);
+    strbuf_free(&event);
+}
+
 static void every_event_has_a_row(void **state)
 {
     (void)state;
@@ -188,7 +225,7 @@ static void answers_follow_one_another_in_one_buffer(void **state)
     strbuf_init(&buffer, 0);
     struct reply_form form = {.kind = REPLY_FLAT, .shape = &nothing_shape, .msg = "操作成功"};
     strbuf_add_literal(&buffer, "before");
-    envelope_success(&buffer, &form, &(struct nothing){false}, NULL);
+    envelope_success(&buffer, &form, &(struct nothing){false}, NULL, NULL);
     assert_string_equal(strbuf_text(&buffer), "before{\"code\":200,\"msg\":\"操作成功\"}");
     strbuf_free(&buffer);
 }
@@ -205,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_failure_names_field_and_time_only_where_known),
         cmocka_unit_test(every_error_has_a_row_fit_to_be_answered),
         cmocka_unit_test(an_event_has_cursor_and_data_where_given),
+        cmocka_unit_test(an_answer_takes_over_what_was_written_in_an_event),
         cmocka_unit_test(every_event_has_a_row),
         cmocka_unit_test(answers_follow_one_another_in_one_buffer),
     };
