@@ -100,6 +100,21 @@ static const char *cursor_at(int64_t rev)
     return cursor;
 }
 
+static void a_cursor_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    static const int64_t revs[] = {0, 1, 15, 16, 1528627491958000, INT64_C(0xfffffffffffffff)};
+    for (size_t i = 0; i < ARRAY_LENGTH(revs); i++) {
+        char cursor[CURSOR_TEXT_BYTES], expected[CURSOR_TEXT_BYTES];
+        int64_t rev = -1;
+        cursor_format("0123456789abcdef", revs[i], cursor);
+        snprintf(expected, sizeof expected, "0123456789abcdef.%llx", (unsigned long long)revs[i]);
+        assert_string_equal(cursor, expected);
+        assert_true(cursor_parse(cursor, "0123456789abcdef", &rev));
+        assert_int_equal(rev, revs[i]);
+    }
+}
+
 static size_t told_by_resume(struct account account, int64_t rev, const char *first,
                              const char *second)
 {
@@ -405,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(a_cursor_is_read_as_it_was_written),
         TEST(a_write_that_becomes_visible_late_is_found),
         TEST(what_a_process_that_stood_still_wrote_is_stamped_again),
         TEST(a_chats_messages_are_replayed_by_seq_whatever_their_stamps),
