@@ -107,6 +107,16 @@ static bool is_sealed(const struct field *field, const void *record)
     return field->kind != KIND_BOOL || *(const bool *)((const char *)record + field->offset);
 }
 
+/* Its name, a NUL, and room for the length of its value. */
+static void add_name(struct strbuf *out, const struct field *field)
+{
+    size_t length = field->name_length + 1 + LENGTH_BYTES;
+    char *end = strbuf_reserve(out, length);
+    memcpy(end, field->name, field->name_length + 1);
+    out->length += length;
+    end[length] = '\0';
+}
+
 void canonical_write(struct strbuf *out, const struct shape *shape, const void *record)
 {
     for (size_t i = 0; i < shape->count; i++) {
@@ -114,9 +124,8 @@ void canonical_write(struct strbuf *out, const struct shape *shape, const void *
         if (!is_sealed(field, record)) {
             continue;
         }
-        strbuf_add(out, field->name, strlen(field->name) + 1);
-        size_t length_at = out->length;
-        add_number(out, 0, LENGTH_BYTES);
+        add_name(out, field);
+        size_t length_at = out->length - LENGTH_BYTES;
         add_value(out, field->kind, (const char *)record + field->offset);
         size_t length = out->length - length_at - LENGTH_BYTES;
         put_big_endian(out->memory + out->room + length_at, length, LENGTH_BYTES);
