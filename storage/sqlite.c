@@ -1,8 +1,9 @@
 /* The SQLite backend: sessions and runs of jobs. The operations are in sqlite_records.c.
  *
  * A session is one connection. A run (begin … commit) starts no transaction by itself: the first
- * write does, with BEGIN IMMEDIATE, and likewise a job's savepoint. Reads before it see the last
- * commit, reads after it see the run's own writes; a run that only reads costs nothing.
+ * write does, with BEGIN IMMEDIATE, and likewise a job's savepoint; in a hopeful run also who asks for a chat,
+ * since only within a transaction is it known whether the one that is kept is still as stored. Reads before it
+ * see the last commit, reads after it see the run's own writes; a run that reads nothing else costs nothing.
  *
  *     begin   mark   read   write             mark           write      commit
  *                           BEGIN+SAVEPOINT   RELEASE        SAVEPOINT  RELEASE+COMMIT: on disk

@@ -247,10 +247,11 @@ enum err sqlite_find(struct store_session *session, struct arena *arena, enum co
     if (query->is_doubted && assume_absent(s, collection, query->conditions[0].value.oid)) {
         return ERR_OK;
     }
+    if (s->is_hopeful && kept_holds(collection) && query_is_by_id(collection, query)) {
+        TRY(sqlite_open_transaction(s)); /* it is about to be changed, and may be kept already */
+        return find_kept(s, arena, collection, query, out);
+    }
     if (keeps(s, collection)) {
-        if (query_is_by_id(collection, query)) {
-            return find_kept(s, arena, collection, query, out);
-        }
         TRY(sqlite_flush(s));
     }
     return select_rows(s, arena, collection, query, out);

@@ -260,9 +260,9 @@ const char *store_trouble(const struct store_session *session);
  * synchronous=FULL). A transaction is started by the first write only. */
 MUST_USE enum err store_begin(struct store_session *session);
 /* The same in the hope that no job will have to be taken back: SQLite makes no savepoints, and keeps what
- * many jobs of a run change (chats) in memory until the commit. Where a job has to be taken back that has
- * written by then, store_undo or store_commit returns ERR_BUSY: abandon the run, and run its jobs again
- * after store_begin. */
+ * many jobs of a run change (chats) in memory until the commit; who asks for one starts the transaction.
+ * Where a job has to be taken back that has written by then, store_undo or store_commit returns ERR_BUSY:
+ * abandon the run, and run its jobs again after store_begin. */
 MUST_USE enum err store_begin_hopeful(struct store_session *session);
 MUST_USE enum err store_commit(struct store_session *session);
 void store_abandon(struct store_session *session);
