@@ -170,7 +170,8 @@ class Tables:
                          self.wrong("idle", server)])
         return (f"{measure.IDLE_SOCKETS:,} idle sockets",
                 "Resident memory that each added to a server just started, and processor time of the "
-                "server, of one core, while nothing happens but pings.",
+                "server, of one core, while nothing happens but pings, one for each socket; the relay and "
+                "Node's ws send none.",
                 ["server", "KiB each", "min – max", "above relay", "÷ relay", "CPU", "wrong"], rows)
 
     def growth(self):
