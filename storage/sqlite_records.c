@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define AT_ONCE_MAX 16 /* records of one statement; more save no more */
+
 static struct sqlite_session *of(struct store_session *session)
 {
     return (struct sqlite_session *)session;
@@ -66,7 +68,8 @@ enum err sqlite_insert(struct store_session *session, enum collection collection
 {
     struct sqlite_session *s = of(session);
     TRY(sqlite_writing(s));
-    const struct plan plan = {.operation = PLAN_INSERT, .collection = collection, .record = record};
+    const struct plan plan = {
+        .operation = PLAN_INSERT, .collection = collection, .records = record, .record_count = 1};
     const enum err err = run_plan(s, &plan);
     if (err == ERR_DUPLICATE && s->has_assumed) {
         return ERR_BUSY; /* it may be the one that was taken to be absent */
@@ -77,16 +80,28 @@ enum err sqlite_insert(struct store_session *session, enum collection collection
     return ERR_OK;
 }
 
+/* So many of `count` go into one statement: of few sizes, so that there are few statements. */
+static size_t at_once(size_t count)
+{
+    size_t power = AT_ONCE_MAX;
+    while (power > count) {
+        power /= 2;
+    }
+    return power;
+}
+
 static enum err insert_each(struct sqlite_session *s, enum collection collection,
                             const void *records, size_t count)
 {
     const size_t size = collection_row(collection)->shape->size;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t done = 0; done < count;) {
         const struct plan plan = {.operation = PLAN_INSERT_OR_PASS,
                                   .collection = collection,
-                                  .record = (const char *)records + i * size};
+                                  .records = (const char *)records + done * size,
+                                  .record_count = at_once(count - done)};
         TRY(run_plan(s, &plan));
         s->has_written = true;
+        done += plan.record_count;
     }
     return ERR_OK;
 }

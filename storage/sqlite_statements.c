@@ -108,6 +108,7 @@ static void plan_key(const struct plan *plan, struct key *key)
 {
     key->length = 0;
     key_add(key, (size_t)plan->operation << 8 | (size_t)plan->collection);
+    key_add(key, plan->record_count);
     key_add(key, plan->change_count);
     for (size_t i = 0; i < plan->change_count; i++) {
         key_add(key, plan->changes[i].offset);
@@ -158,10 +159,13 @@ static void add_insert(struct strbuf *sql, const struct plan *plan)
     }
     strbuf_add_format(sql, "INSERT INTO \"%s\" (", row->name);
     add_column_names(sql, row->shape);
-    strbuf_add_literal(sql, ") VALUES (");
+    strbuf_add_literal(sql, ") VALUES ");
     int next = 1;
-    add_parameters(sql, columns, &next);
-    strbuf_add_char(sql, ')');
+    for (size_t i = 0; i < plan->record_count; i++) {
+        strbuf_add_text(sql, i == 0 ? "(" : ",(");
+        add_parameters(sql, columns, &next);
+        strbuf_add_char(sql, ')');
+    }
     if (plan->operation == PLAN_INSERT_OR_PASS) {
         strbuf_add_literal(sql, " ON CONFLICT (\"id\") DO NOTHING");
     }
@@ -350,14 +354,13 @@ static int bind_condition(sqlite3_stmt *statement, int *next, const struct field
     }
 }
 
-static int bind_record(sqlite3_stmt *statement, const struct plan *plan)
+static int bind_record(sqlite3_stmt *statement, int *next, const struct shape *shape,
+                       const void *record)
 {
-    const struct shape *shape = collection_row(plan->collection)->shape;
-    int next = 1;
     int rc = SQLITE_OK;
     for (size_t i = 0; i < shape->count && rc == SQLITE_OK; i++) {
         if (field_is_stored(&shape->fields[i])) {
-            rc = sql_bind_field(statement, next++, &shape->fields[i], plan->record);
+            rc = sql_bind_field(statement, (*next)++, &shape->fields[i], record);
         }
     }
     return rc;
@@ -365,11 +368,12 @@ static int bind_record(sqlite3_stmt *statement, const struct plan *plan)
 
 static int plan_bind(const struct plan *plan, sqlite3_stmt *statement)
 {
-    if (plan->record != NULL) {
-        return bind_record(statement, plan);
-    }
     int next = 1;
     int rc = SQLITE_OK;
+    for (size_t i = 0; i < plan->record_count && rc == SQLITE_OK; i++) {
+        const struct shape *shape = collection_row(plan->collection)->shape;
+        rc = bind_record(statement, &next, shape, (const char *)plan->records + i * shape->size);
+    }
     for (size_t i = 0; i < plan->change_count && rc == SQLITE_OK; i++) {
         const struct change *change = &plan->changes[i];
         rc = bind_change(statement, &next, plan_field(plan, change->offset), change);

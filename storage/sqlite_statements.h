@@ -29,7 +29,8 @@ struct plan {
     size_t change_count;
     struct sort sort[2]; /* PLAN_SELECT */
     int64_t skip, limit; /* PLAN_SELECT; limit 0: none */
-    const void *record;  /* PLAN_INSERT… */
+    const void *records; /* PLAN_INSERT…: one behind the other */
+    size_t record_count;
 };
 
 /* Statements that begin and end transactions. */

@@ -91,6 +91,33 @@ static void a_taken_unique_place_among_many_is_a_duplicate(void **state)
                      ERR_OK);
 }
 
+/* However they are shared out among statements. */
+static void many_of_any_number_are_stored_each(void **state)
+{
+    struct store_fixture *f = *state;
+    enum { MOST = 40 };
+    int64_t all = 0;
+    for (uint32_t count = 1; count <= MOST; count++) {
+        struct message messages[MOST];
+        for (uint32_t i = 0; i < count; i++) {
+            messages[i] = message_of(1000 * count + i, count, i);
+        }
+        const struct message there = message_of(1000 * count + count / 2, count, MOST);
+        assert_int_equal(store_insert(f->session, COLLECTION_MESSAGES, &there), ERR_OK);
+        assert_int_equal(store_insert_many(f->session, COLLECTION_MESSAGES, messages, count),
+                         ERR_OK);
+        all += count;
+        assert_int_equal(message_count(f), all);
+        for (uint32_t i = 0; i < count; i++) {
+            struct message read;
+            assert_int_equal(
+                store_get(f->session, f->arena, COLLECTION_MESSAGES, messages[i].id, &read),
+                ERR_OK);
+            assert_int_equal(read.seq, i == count / 2 ? MOST : i);
+        }
+    }
+}
+
 /* ---- Changing ----------------------------------------------------------------------------- */
 
 static const struct consultation order = {
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_taken_id_is_a_duplicate_and_the_first_record_stays),
         cmocka_unit_test(a_taken_place_in_a_unique_index_is_a_duplicate),
         cmocka_unit_test(inserting_many_again_passes_over_what_is_there),
+        cmocka_unit_test(many_of_any_number_are_stored_each),
         cmocka_unit_test(one_id_twice_among_many_is_stored_once),
         cmocka_unit_test(a_taken_unique_place_among_many_is_a_duplicate),
         cmocka_unit_test(fields_are_set_and_unset),
