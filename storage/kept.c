@@ -412,22 +412,6 @@ static union value value_in(const struct field *field, const void *record)
     return value;
 }
 
-size_t kept_as(enum collection collection, const void *record,
-               struct condition conditions[KEPT_FIELDS_MAX])
-{
-    const struct shape *shape = collection_row(collection)->shape;
-    assert(shape->count <= KEPT_FIELDS_MAX);
-    size_t count = 0;
-    for (size_t i = 0; i < shape->count; i++) {
-        const struct field *field = &shape->fields[i];
-        if (field_is_stored(field) && kind_is_scalar(field->kind)) {
-            conditions[count++] = (struct condition){
-                .offset = field->offset, .compare = IS, .value = value_in(field, record)};
-        }
-    }
-    return count;
-}
-
 size_t kept_unwritten(const struct kept_record *kept, struct change changes[KEPT_FIELDS_MAX])
 {
     const struct shape *shape = collection_row(kept->collection)->shape;

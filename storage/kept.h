@@ -55,10 +55,6 @@ void kept_change(struct kept *kept, struct kept_record *record, const struct cha
 void kept_mark(struct kept *kept);
 void kept_undo(struct kept *kept);
 
-/* Returns how many conditions hold only for a record that is as this one: one for each of its stored fields that
- * is no list. */
-size_t kept_as(enum collection collection, const void *record,
-               struct condition conditions[KEPT_FIELDS_MAX]);
 /* The next one that has changes which are not written yet, in the order in which they came to have them;
  * NULL: none. It leaves the list, and its `dirty` is cleared by whoever writes it. */
 struct kept_record *kept_take_unwritten(struct kept *kept);

@@ -21,9 +21,8 @@
  * dies before it has inserted them leaves them counted and not there, and who sends one of them again is not
  * counted again.
  *
- * A chat is written only if all of its fields that change, but for the stamp and that list, are as they were
- * read. No single field would do for all: stamps of two nodes need not grow from one change to the next, and
- * some changes have none.
+ * A chat is written only if what jobs ask about, and count on from, is as it was read. No single field would do
+ * for all: stamps of two nodes need not grow from one change to the next, and some changes have none.
  *
  * Which of a bulk's updates found their chat changed, the server does not say, only how many. So they are
  * upserts: where the filter finds nothing the server tries to insert, and is refused, as the id is taken: that it

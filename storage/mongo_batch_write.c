@@ -113,27 +113,27 @@ static enum err leave_out_repeated(struct mongo_session *s)
     return ERR_OK;
 }
 
-/* Fields that begin an index are not asked for, so that the server has one way only to look for the chat, by
- * its id: with more it tries them all, which takes longer than the rest of the update. Whose chat it is never
- * changes. Its stamp only grows, and is not taken back by writing it as one that does. */
-static bool is_asked_for(size_t offset)
+/* What must be as it was read: what jobs ask about before they change a chat, and what they count on from. What
+ * a chat shows of its last message goes with its last_seq, or is replaced by what is newer anyway; its stamp only
+ * grows, and is not taken back by writing it as one that does; the rest never changes. None of them
+ * begins an index, so that the server has one way only to look for the chat, by its id: with more it tries
+ * them all, which takes longer than the rest of the update. */
+static void add_filter(bson_t *filter, const struct chat *read)
 {
-    return offset != offsetof(struct chat, user_id) && offset != offsetof(struct chat, doctor_id) &&
-           offset != offsetof(struct chat, rev);
-}
-
-/* The chat as it was read. */
-static void add_filter(bson_t *filter, const struct batch_chat *chat)
-{
-    struct condition as_read[KEPT_FIELDS_MAX];
-    const size_t all = kept_as(COLLECTION_CHATS, &chat->as_read, as_read);
-    size_t count = 0;
-    for (size_t i = 0; i < all; i++) {
-        if (is_asked_for(as_read[i].offset)) {
-            as_read[count++] = as_read[i];
-        }
-    }
-    shape_bson_filter(filter, &chat_shape, as_read, count);
+    const struct condition conditions[] = {
+        WHERE(chat, id, IS, read->id),
+        WHERE(chat, status, IS, read->status),
+        WHERE(chat, open_consultation_id, IS, read->open_consultation_id),
+        WHERE(chat, deadline, IS, read->deadline),
+        WHERE(chat, last_seq, IS, read->last_seq),
+        WHERE(chat, user_total, IS, read->user_total),
+        WHERE(chat, doctor_total, IS, read->doctor_total),
+        WHERE(chat, user_read_total, IS, read->user_read_total),
+        WHERE(chat, doctor_read_total, IS, read->doctor_read_total),
+        WHERE(chat, user_read_seq, IS, read->user_read_seq),
+        WHERE(chat, doctor_read_seq, IS, read->doctor_read_seq),
+    };
+    shape_bson_filter(filter, &chat_shape, conditions, ARRAY_LENGTH(conditions));
 }
 
 static void add_changes(bson_t *update, const struct batch_chat *chat)
@@ -157,7 +157,7 @@ static void add_update(mongoc_bulk_operation_t *bulk, const struct batch_chat *c
 {
     bson_t filter = BSON_INITIALIZER;
     bson_t update = BSON_INITIALIZER;
-    add_filter(&filter, chat);
+    add_filter(&filter, &chat->as_read);
     add_changes(&update, chat);
     bson_error_t error;
     const bool is_added =
