@@ -52,10 +52,11 @@ struct batcher {
     struct planned planned; /* for this turn */
     struct oid *named;      /* the chats of the batch; owned */
     size_t room;            /* of `named` */
+    size_t chats_left;      /* that may still come into this turn's batch */
     size_t kept;            /* jobs that the store has joined to the batch */
     bool waits[JOBS_MARKS]; /* by sender: nothing of it may pass any more in this turn */
-    uint16_t chat_of
-        [JOBS_MARKS]; /* by sender: 1 + the mark of the chat of its jobs in the batch; 0: none */
+    /* By sender: 1 + the mark of the chat of its jobs in the batch; 0: it has none there. */
+    uint16_t chat_of[JOBS_MARKS];
     struct chat_turn chats[JOBS_MARKS];
 };
 
@@ -96,6 +97,41 @@ static bool is_for_batch(const struct jobs *jobs, struct job *job)
     return job->way == WAY_BATCH;
 }
 
+static bool join_chat(struct batcher *b, struct job *job)
+{
+    struct chat_turn *turn = &b->chats[chat_mark(job->chat)];
+    if (turn->jobs == 0 && b->chats_left > 0) {
+        *turn = (struct chat_turn){.id = job->chat};
+        b->chats_left--;
+    } else if (turn->jobs == 0 || turn->jobs == CHAT_JOBS_MAX || !oid_equal(turn->id, job->chat)) {
+        return false;
+    }
+    turn->jobs++;
+    job_list_push(&b->planned.batch, job);
+    return true;
+}
+
+/* A chat costs the store as much as ten messages. So if more waits than a batch may have, it has all that waits
+ * for some of the chats, as far as that goes, and not a little of each. */
+static size_t count_chats(struct batcher *b)
+{
+    const size_t run_max = b->worker->jobs->settings.run_max;
+    size_t jobs = 0, chats = 0;
+    if (b->held.count <= run_max) {
+        return run_max;
+    }
+    for (struct job *job = b->held.first; job != NULL; job = job->next) {
+        if (is_for_batch(b->worker->jobs, job) && !job->awaits_record) {
+            chats += b->chats[chat_mark(job->chat)].jobs++ == 0;
+            jobs++;
+        }
+    }
+    for (const struct job *job = b->held.first; job != NULL; job = job->next) {
+        b->chats[chat_mark(job->chat)].jobs = 0;
+    }
+    return jobs <= run_max ? run_max : 1 + run_max * chats / jobs;
+}
+
 /* Whether there is still room for it in this turn; then it is in it. */
 static bool join(struct batcher *b, struct job *job)
 {
@@ -112,13 +148,7 @@ static bool join(struct batcher *b, struct job *job)
         return false;
     }
     if (!job->awaits_record) {
-        struct chat_turn *turn = &b->chats[chat_mark(job->chat)];
-        if (turn->jobs == 0) {
-            *turn = (struct chat_turn){.id = job->chat};
-        } else if (turn->jobs == CHAT_JOBS_MAX || !oid_equal(turn->id, job->chat)) {
-            return false;
-        }
-        turn->jobs++;
+        return join_chat(b, job);
     }
     job_list_push(&planned->batch, job);
     return true;
@@ -141,6 +171,7 @@ static void plan(struct batcher *b)
     struct job *job;
     memset(b->waits, 0, sizeof b->waits);
     memset(b->chat_of, 0, sizeof b->chat_of);
+    b->chats_left = count_chats(b);
     while ((job = job_list_pop(&b->held)) != NULL) {
         const size_t mark = sender_mark(job);
         const bool joins = is_next(b, job) && join(b, job);

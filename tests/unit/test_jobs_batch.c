@@ -78,7 +78,7 @@ static void wake(void *data)
     pthread_mutex_unlock(&node->lock);
 }
 
-static struct node *start(struct scene *scene, int writers)
+static struct node *start_with(struct scene *scene, int writers, size_t run_max)
 {
     struct node *node = &scene->nodes[scene->node_count++];
     pthread_mutex_init(&node->lock, NULL);
@@ -92,11 +92,16 @@ static struct node *start(struct scene *scene, int writers)
                                            .readers = 1,
                                            .writers = writers,
                                            .lane_max = FRAMES_MAX,
-                                           .run_max = FRAMES_MAX,
+                                           .run_max = run_max,
                                            .wake = wake,
                                            .wake_data = node};
     assert_int_equal(jobs_start(&settings, &node->jobs), ERR_OK);
     return node;
+}
+
+static struct node *start(struct scene *scene, int writers)
+{
+    return start_with(scene, writers, FRAMES_MAX);
 }
 
 static int teardown(void **state)
@@ -436,8 +441,8 @@ static void all_that_a_batch_has_counted_is_remembered(void **state)
 static void one_sender_shares_a_batch_with_itself_in_one_chat(void **state)
 {
     struct scene *scene = *state;
-    struct node *node = start(scene, 1);
-    for (int i = 0; i < 70; i++) { /* more than a chat may have in a batch */
+    struct node *node = start_with(scene, 1, 40);
+    for (int i = 0; i < 70; i++) { /* more than a batch may have, or a chat in one */
         say(scene, node, scene->world.user, 1, NULL);
     }
     await_all(node);
