@@ -44,6 +44,7 @@ enum conn_timer {
 struct inbound {
     struct inbound *next;
     enum lane lane; /* the guess */
+    unsigned queue; /* LANE_WRITE: jobs_queue_of */
     char *text;     /* owned */
     size_t length;
 };
@@ -76,6 +77,7 @@ struct socket {
     bool is_paused;     /* not read, because too much waits */
     unsigned jobs;      /* its frames that are with workers, or its replay */
     enum lane lane;     /* of all `jobs` */
+    unsigned queue;     /* the same */
     size_t job_bytes;   /* of all `jobs` */
     bool is_leaving;    /* the server stops: not read any more, told 4100 once it is settled */
     struct job *resume; /* owned; waits for the subscription */

@@ -564,8 +564,7 @@ enum lane dispatch_guess_lane(const char *text, size_t length)
     return route != NULL ? route->lane : LANE_READ;
 }
 
-/* The id behind the first "chatId". */
-static bool find_chat_id(const char *text, size_t length, struct oid *chat)
+bool dispatch_find_chat(const char *text, size_t length, struct oid *chat)
 {
     static const char key[] = "\"chatId\"";
     const size_t key_length = sizeof key - 1;
@@ -589,5 +588,5 @@ bool dispatch_guess_chat(const struct job *job, struct oid *chat)
     bool sends = route != NULL && route->in == &message_create_shape;
     bool reads = route != NULL && route->in == &chat_read_shape;
     bool is_reply = sends && job->who.account.role == ROLE_DOCTOR; /* it changes its order, too */
-    return (sends || reads) && !is_reply && find_chat_id(job->body, job->length, chat);
+    return (sends || reads) && !is_reply && dispatch_find_chat(job->body, job->length, chat);
 }

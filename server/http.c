@@ -291,6 +291,7 @@ static int submit_call(struct conn *conn)
 {
     struct job *job = job_new(conn->loop->jobs, JOB_REST);
     job->lane = conn->http.route->lane;
+    job->queue = jobs_queue_of(conn->loop->jobs, conn->http.body, conn->http.length);
     return http_submit(conn, job);
 }
 

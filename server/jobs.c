@@ -86,12 +86,32 @@ void job_list_append(struct job_list *list, struct job_list *more)
 
 /* ---- Lanes -------------------------------------------------------------------------------- */
 
+static size_t queue_number(enum lane lane, unsigned queue)
+{
+    return lane == LANE_WRITE && queue > 0 ? LANE_COUNT + queue - 1 : lane;
+}
+
+struct lane_queue *jobs_queue(struct jobs *jobs, const struct job *job)
+{
+    return &jobs->lanes[queue_number(job->lane, job->queue)];
+}
+
+unsigned jobs_queue_of(const struct jobs *jobs, const char *text, size_t length)
+{
+    struct oid chat;
+    if (jobs->queues == 1 || !dispatch_find_chat(text, length, &chat)) {
+        return 0;
+    }
+    return chat.bytes[OID_BYTES - 1] % jobs->queues;
+}
+
 /* False: the lane is full. */
 static bool lane_push(struct jobs *jobs, struct job *job)
 {
-    struct lane_queue *lane = &jobs->lanes[job->lane];
+    struct lane_queue *lane = jobs_queue(jobs, job);
+    size_t room = jobs->settings.lane_max / (job->lane == LANE_WRITE ? jobs->queues : 1);
     pthread_mutex_lock(&lane->lock);
-    bool has_room = lane->waiting.count + lane->held < jobs->settings.lane_max;
+    bool has_room = lane->waiting.count + lane->held < room;
     if (has_room) {
         job->place = ++lane->came;
         job_list_push(&lane->waiting, job);
@@ -114,7 +134,7 @@ static void look_away(struct worker *worker)
 /* Waits for work, without a view; an empty list: there will be no more. `came`: see lane_queue. */
 static struct job_list lane_take(struct worker *worker, uint64_t *came)
 {
-    struct lane_queue *lane = &worker->jobs->lanes[worker->lane];
+    struct lane_queue *lane = worker->queue;
     struct job_list taken = {.count = 0};
     pthread_mutex_lock(&lane->lock);
     while (lane->waiting.first == NULL && !lane->is_stopping) {
@@ -438,14 +458,14 @@ static void *worker_main(void *data)
 
 /* ---- Starting and stopping ---------------------------------------------------------------- */
 
-static enum err worker_start(struct jobs *jobs, enum lane lane, enum writing writing,
-                             size_t take_max)
+static enum err worker_start(struct jobs *jobs, enum lane lane, unsigned queue,
+                             enum writing writing, size_t take_max)
 {
     struct worker *worker = &jobs->workers[jobs->worker_count];
     *worker = (struct worker){.jobs = jobs,
                               .lane = lane,
                               .writing = writing,
-                              .queue = &jobs->lanes[lane],
+                              .queue = &jobs->lanes[queue_number(lane, queue)],
                               .take_max = take_max,
                               .logged_ms = clock_monotonic_ms() - LOG_PAUSE_MS};
     TRY(store_session_open(jobs->settings.store, lane == LANE_WRITE, &worker->session));
@@ -468,13 +488,16 @@ static enum err writers_start(struct jobs *jobs)
     if (!jobs->has_batches) {
         size_t run_max = store_writers_max(jobs->settings.store) == 1 ? jobs->settings.run_max : 1;
         for (int i = 0; i < jobs->writers; i++) {
-            TRY(worker_start(jobs, LANE_WRITE, WRITES_RUNS, run_max));
+            TRY(worker_start(jobs, LANE_WRITE, 0, WRITES_RUNS, run_max));
         }
         return ERR_OK;
     }
-    TRY(worker_start(jobs, LANE_WRITE, WRITES_BATCHES, 0));
-    for (int i = 1; i < jobs->writers; i++) {
-        TRY(worker_start(jobs, LANE_WRITE, WRITES_REST, 0));
+    for (unsigned i = 0; i < jobs->queues; i++) {
+        TRY(worker_start(jobs, LANE_WRITE, i, WRITES_BATCHES, 0));
+        jobs->batching++;
+    }
+    for (int i = 0; i < jobs->rest_workers; i++) {
+        TRY(worker_start(jobs, LANE_WRITE, 0, WRITES_REST, 0));
     }
     return ERR_OK;
 }
@@ -485,13 +508,16 @@ static enum err workers_start(struct jobs *jobs)
     int writers_max = store_writers_max(settings->store);
     jobs->writers = settings->writers < writers_max ? settings->writers : writers_max;
     jobs->has_batches = store_has_batches(settings->store);
+    jobs->queues = jobs->has_batches ? (unsigned)(jobs->writers + 1) / 2 : 1;
+    jobs->queues = jobs->queues < QUEUES_MAX ? jobs->queues : QUEUES_MAX;
+    jobs->rest_workers = jobs->writers - (int)jobs->queues;
     jobs->workers = memory_resize(NULL, (size_t)(settings->readers + jobs->writers + 1) *
                                             sizeof(struct worker));
     for (int i = 0; i < settings->readers; i++) {
-        TRY(worker_start(jobs, LANE_READ, WRITES_RUNS, 1));
+        TRY(worker_start(jobs, LANE_READ, 0, WRITES_RUNS, 1));
     }
     TRY(writers_start(jobs));
-    return worker_start(jobs, LANE_SLOW, WRITES_RUNS, 1);
+    return worker_start(jobs, LANE_SLOW, 0, WRITES_RUNS, 1);
 }
 
 static void name_node(char out[JOBS_NODE_BYTES])
@@ -531,7 +557,7 @@ enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
     jobs->settings.fail = settings->fail != NULL ? settings->fail : dispatch_fail;
     name_node(jobs->node);
     pthread_mutex_init(&jobs->finished_lock, NULL);
-    for (size_t i = 0; i < LANE_COUNT; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(jobs->lanes); i++) {
         queue_init(&jobs->lanes[i]);
     }
     queue_init(&jobs->rest);
@@ -562,7 +588,7 @@ static void list_free(struct jobs *jobs, struct job_list *list)
 static void worker_end(struct jobs *jobs, struct worker *worker)
 {
     pthread_join(worker->thread, NULL);
-    if (worker->writing == WRITES_BATCHES) {
+    if (worker->writing == WRITES_BATCHES && --jobs->batching == 0) {
         queue_stop(&jobs->rest);
     }
     token_cache_free(worker->tokens);
@@ -582,13 +608,13 @@ void jobs_stop(struct jobs *jobs)
     if (jobs == NULL) {
         return;
     }
-    for (size_t i = 0; i < LANE_COUNT; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(jobs->lanes); i++) {
         queue_stop(&jobs->lanes[i]);
     }
     for (size_t i = 0; i < jobs->worker_count; i++) {
         worker_end(jobs, &jobs->workers[i]);
     }
-    for (size_t i = 0; i < LANE_COUNT; i++) {
+    for (size_t i = 0; i < ARRAY_LENGTH(jobs->lanes); i++) {
         queue_free(jobs, &jobs->lanes[i]); /* moved to a lane that had ended already */
     }
     queue_free(jobs, &jobs->rest);

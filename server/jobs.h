@@ -87,6 +87,7 @@ struct job {
     /* Between. */
     struct arena *arena;    /* owned; lives with the job */
     bool awaits_record;     /* done in another lane; only its notes are still to be written */
+    unsigned queue;         /* of LANE_WRITE: as jobs_queue_of says */
     enum way way;           /* jobs_batch.c */
     struct oid chat;        /* WAY_BATCH: the one it is about, most likely */
     int batches;            /* those that it has left in order to be in another one */
@@ -122,7 +123,7 @@ struct jobs_settings {
     struct attendance *attendance;
     int readers;          /* threads of LANE_READ, 1 or more */
     int writers;          /* of LANE_WRITE, at most store_writers_max */
-    size_t lane_max;      /* jobs waiting per lane; more is ERR_BUSY */
+    size_t lane_max;      /* jobs waiting per lane (shared by its queues); more is ERR_BUSY */
     size_t run_max;       /* jobs of one commit */
     void (*wake)(void *); /* called from workers: makes the loop call jobs_collect */
     void *wake_data;
@@ -151,8 +152,12 @@ struct job *jobs_collect(struct jobs *jobs);
 /* Jobs submitted and not yet collected. */
 size_t jobs_pending(const struct jobs *jobs);
 
-/* Whether jobs of LANE_WRITE of one connection are run and handed back in the order in which they are
- * submitted. */
+/* Which queue of LANE_WRITE a call belongs to, by a look at the chat that it names: those of a chat share one.
+ * 0 for all where the store has no batches. */
+unsigned jobs_queue_of(const struct jobs *jobs, const char *text, size_t length);
+
+/* Whether jobs of one queue of LANE_WRITE, of one connection, are run and handed back in the order in which they
+ * are submitted. */
 bool jobs_keep_order(const struct jobs *jobs);
 
 /* Waits for the workers to finish what they have, then stops them and frees all. */
@@ -178,5 +183,8 @@ enum lane dispatch_guess_lane(const char *text, size_t length);
  * or marks a chat as read. *chat is the chat it names, by a look at its bytes without parsing them; the
  * store finds out if that was wrong. */
 bool dispatch_guess_chat(const struct job *job, struct oid *chat);
+
+/* Any thread. The id behind the first "chatId" of a call. False: there is none. */
+bool dispatch_find_chat(const char *text, size_t length, struct oid *chat);
 
 #endif

@@ -4,9 +4,10 @@
  *                             ^          '--> rest: runs of their own, here or by the other writers --> loop
  *                             '-- what has to wait
  *
- * One worker takes all that waits in the lane and plans: what sends a message or marks a chat as read shares
- * a batch (store_batch_begin); all else is a run of its own, as ever. With the option writers above 1 the
- * others make those, so that a doctor's reply, which waits for the journal five times, holds nobody up.
+ * A worker takes all that waits in its queue and plans: what sends a message or marks a chat as read shares
+ * a batch (store_batch_begin); all else is a run of its own, as ever. Half of the writers (option) do that, each with a
+ * queue that has the calls of some of the chats, so that one batch waits for the journal while another is being made.
+ * The others make the runs, so that a doctor's reply, which waits for the journal five times, holds nobody up.
  *
  * What must hold: the jobs of a sender (a connection) are run and answered in their order, whatever way each
  * goes. So several of one sender may be in a batch only if they are about one chat, which is written for all of
@@ -138,7 +139,7 @@ static bool join(struct batcher *b, struct job *job)
     const struct jobs *jobs = b->worker->jobs;
     struct planned *planned = &b->planned;
     if (!is_for_batch(jobs, job)) {
-        if (jobs->writers == 1 && planned->rest.count >= REST_AT_ONCE) {
+        if (jobs->rest_workers == 0 && planned->rest.count >= REST_AT_ONCE) {
             return false;
         }
         job_list_push(&planned->rest, job);
@@ -442,7 +443,7 @@ static void run_rest(struct batcher *b)
 {
     struct jobs *jobs = b->worker->jobs;
     struct job *job;
-    if (jobs->writers > 1) {
+    if (jobs->rest_workers > 0) {
         hand_on(jobs, &b->planned.rest);
         return;
     }
@@ -486,10 +487,10 @@ static struct job *take_rest(struct lane_queue *rest)
 void jobs_rest_main(struct worker *worker)
 {
     struct jobs *jobs = worker->jobs;
-    struct lane_queue *lane = &jobs->lanes[LANE_WRITE];
     struct job *job;
     while ((job = take_rest(&jobs->rest)) != NULL) {
         size_t mark = sender_mark(job); /* the job is not ours any more then */
+        struct lane_queue *lane = jobs_queue(jobs, job);
         bool frees = has_sender(job);
         run_alone(worker, job);
         if (frees) {

@@ -10,6 +10,7 @@
 
 #define JOBS_NODE_BYTES 160
 #define JOBS_MARKS 16384 /* hashes of senders, and of chats */
+#define QUEUES_MAX 32    /* of LANE_WRITE */
 
 /* ---- Lists -------------------------------------------------------------------------------- */
 
@@ -48,7 +49,7 @@ struct worker {
     pthread_t thread;
     enum lane lane;
     enum writing writing;
-    struct lane_queue *queue; /* where its jobs are */
+    struct lane_queue *queue; /* where its jobs are; jobs_rest_main has `rest` */
     size_t take_max;          /* jobs of one commit */
     struct store_session *session;
     struct audit_chain *chain; /* LANE_WRITE: what its jobs note goes here */
@@ -60,13 +61,17 @@ struct worker {
 
 struct jobs {
     struct jobs_settings settings;
-    struct lane_queue lanes[LANE_COUNT];
+    /* By lane, and behind them the other queues of LANE_WRITE: queue_number. */
+    struct lane_queue lanes[LANE_COUNT + QUEUES_MAX - 1];
+    unsigned queues; /* of LANE_WRITE: each has one worker that writes batches, or there is one */
     struct lane_queue rest; /* of LANE_WRITE: what is not for a batch */
     pthread_mutex_t finished_lock;
     struct job_list finished; /* finished_lock */
     struct worker *workers;
     size_t worker_count;
-    int writers; /* workers of LANE_WRITE */
+    int writers;       /* workers of LANE_WRITE */
+    int rest_workers;  /* those of them that do the rest; 0: who writes batches does it, too */
+    unsigned batching; /* loop only: workers that write batches and have not ended */
     bool has_batches;
     atomic_bool busy[JOBS_MARKS]; /* by sender: one of its jobs is in `rest`, or with its workers */
     _Atomic int64_t in_vain_ms;   /* monotonic: when a job last had waited for the store in vain */
@@ -76,6 +81,9 @@ struct jobs {
 };
 
 /* ---- What jobs.c does for both -------------------------------------------------------------- */
+
+/* The queue that the job waits in, or has waited in. */
+struct lane_queue *jobs_queue(struct jobs *jobs, const struct job *job);
 
 /* Gives finished jobs to the loop; empties `done`. */
 void jobs_hand_back(struct jobs *jobs, struct job_list *done);

@@ -6,7 +6,7 @@
  *
  * Messages never overtake each other: one of a socket's frames is with a worker at a time, but for
  * those that write. Of these the next follows at once into the WRITE lane if the one before is there,
- * too, which keeps the order of a connection (jobs_keep_order): all that a client sends without waiting shares
+ * too, in the same queue, which keeps the order of a connection (jobs_keep_order): all that a client sends without waiting shares
  * one commit, or is in the next batch, is answered in order, and in the order of its events. What reads waits for what was written
  * before it, and what follows waits for what reads. This rests on the guess of the lane: whoever is
  * taken for a writer is one. The guess does not take for a writer what may be none, a frame that says
@@ -133,8 +133,9 @@ static bool may_follow(const struct conn *conn, const struct inbound *next)
     const struct socket *socket = &conn->socket;
     struct jobs *jobs = conn->loop->jobs;
     return conn->state != WS_NEW && socket->lane == LANE_WRITE && next->lane == LANE_WRITE &&
-           socket->jobs < AHEAD_MAX && socket->job_bytes + next->length <= AHEAD_BYTES &&
-           jobs_keep_order(jobs) && jobs_pending(jobs) < (size_t)conn->loop->settings->lane_max / 2;
+           socket->queue == next->queue && socket->jobs < AHEAD_MAX &&
+           socket->job_bytes + next->length <= AHEAD_BYTES && jobs_keep_order(jobs) &&
+           jobs_pending(jobs) < (size_t)conn->loop->settings->lane_max / 2;
 }
 
 /* The job of the oldest frame that waits. */
@@ -148,6 +149,7 @@ static struct job *take_frame(struct conn *conn)
     socket->inbound_bytes -= inbound->length;
     struct job *job = job_new(loop->jobs, JOB_FRAME);
     job->lane = inbound->lane;
+    job->queue = inbound->queue;
     job->from = conn->handle;
     job->body = inbound->text;
     job->length = inbound->length;
@@ -169,6 +171,7 @@ void ws_next_frames(struct conn *conn)
            (socket->jobs == 0 || may_follow(conn, socket->first_inbound))) {
         struct job *job = take_frame(conn);
         enum lane lane = job->lane; /* not ours any more, once it is submitted */
+        unsigned queue = job->queue;
         size_t length = job->length;
         if (jobs_submit(loop->jobs, job) != ERR_OK) {
             job_free(loop->jobs, job);
@@ -177,6 +180,7 @@ void ws_next_frames(struct conn *conn)
         }
         socket->jobs++;
         socket->lane = lane;
+        socket->queue = queue;
         socket->job_bytes += length;
     }
     if (conn->state != WS_CLOSING && !socket->is_leaving) {
@@ -192,10 +196,11 @@ static void message_is_whole(struct conn *conn)
         return;
     }
     struct inbound *inbound = memory_resize(NULL, sizeof *inbound);
-    *inbound =
-        (struct inbound){.lane = dispatch_guess_lane(socket->message, socket->message_length),
-                         .text = socket->message,
-                         .length = socket->message_length};
+    *inbound = (struct inbound){
+        .lane = dispatch_guess_lane(socket->message, socket->message_length),
+        .queue = jobs_queue_of(conn->loop->jobs, socket->message, socket->message_length),
+        .text = socket->message,
+        .length = socket->message_length};
     socket->message = NULL;
     socket->message_length = 0;
     socket->message_size = 0;

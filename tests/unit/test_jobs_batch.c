@@ -148,6 +148,7 @@ static void say(struct scene *scene, struct node *node, struct account who, uint
     job->who = (struct caller){who, INT64_MAX};
     job->body = body;
     job->length = strlen(body);
+    job->queue = jobs_queue_of(node->jobs, body, job->length);
     assert_int_equal(jobs_submit(node->jobs, job), ERR_OK);
     node->sent++;
 }
