@@ -124,8 +124,7 @@ struct chat {
     const char *last_msg_content;
     struct timestamp last_msg_time;
     struct oid last_msg_id;
-    struct oid_list
-        counted_ids; /* the messages that were counted last, in one change; see posts.c */
+    struct oid_list counted_ids; /* the messages that were counted last, see posts.c */
     struct oid user_id, patient_id, doctor_id;
     const char *patient_name, *doctor_name;
     struct oid open_consultation_id; /* the pair's order in 01, 03, 04 or 06 */

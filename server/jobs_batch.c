@@ -33,8 +33,9 @@
 #include "server/jobs_parts.h"
 
 #define BATCH_TRIES 4
-#define CHAT_JOBS_MAX 32 /* in a batch: so many messages a chat may have to name, see posts.c */
-#define REST_AT_ONCE 8   /* runs of its own after a batch, where no other worker makes them */
+#define CHAT_JOBS_MAX                                                                              \
+    PUSH_LAST_KEEPS    /* in a batch: the messages that a chat can name, see posts.c */
+#define REST_AT_ONCE 8 /* runs of its own after a batch, where no other worker makes them */
 
 struct planned {
     struct job_list batch, rest;

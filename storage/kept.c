@@ -76,7 +76,8 @@ bool kept_can(enum collection collection, const struct condition *conditions,
         }
     }
     for (size_t i = 0; i < change_count; i++) {
-        if (!can_hold(shape_field(shape, changes[i].offset)) || changes[i].kind > CHANGE_MAX) {
+        if (!can_hold(shape_field(shape, changes[i].offset)) ||
+            changes[i].kind > CHANGE_PUSH_LAST) {
             return false;
         }
     }
@@ -304,6 +305,18 @@ static void clear(const struct field *field, void *member)
     }
 }
 
+static void push_last(struct kept *kept, struct oid_list *list, struct oid id)
+{
+    const size_t stay = list->count < PUSH_LAST_KEEPS ? list->count : (size_t)PUSH_LAST_KEEPS - 1;
+    struct oid *items = arena_array(kept->arena, stay + 1, sizeof(*items));
+    if (stay > 0) {
+        memcpy(items, list->items + list->count - stay, stay * sizeof(*items));
+    }
+    items[stay] = id;
+    *list = (struct oid_list){.items = items, .count = stay + 1};
+    kept->bytes += list->count * sizeof(*items);
+}
+
 static void change_one(struct kept *kept, struct kept_record *record, const struct field *field,
                        const struct change *change)
 {
@@ -323,6 +336,9 @@ static void change_one(struct kept *kept, struct kept_record *record, const stru
         if (is_absent || compare(field, member, change->value) < 0) {
             set(kept, field, member, change->value);
         }
+        break;
+    case CHANGE_PUSH_LAST:
+        push_last(kept, member, change->value.oid);
         break;
     default:
         assert(false && "a change that kept_can refuses");

@@ -17,9 +17,9 @@
  * builds on what the one before it did. If one of them finds that it has to leave after all have run, all of
  * that chat leave, and the next batch reads it anew. A job has one chat.
  *
- * The chat that is written names all messages that were counted with that change (counted_ids): a process that
- * dies before it has inserted them leaves them counted and not there, and who sends one of them again is not
- * counted again.
+ * The chat that is written names all messages that were counted with that change (counted_ids), which is why
+ * jobs_batch.c lets no more of a chat into a batch than it can name: a process that dies before it has inserted
+ * them leaves them counted and not there, and who sends one of them again is not counted again.
  *
  * A chat is written only if what jobs ask about, and count on from, is as it was read. No single field would do
  * for all: stamps of two nodes need not grow from one change to the next, and some changes have none.

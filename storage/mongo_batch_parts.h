@@ -26,8 +26,6 @@ struct batch_chat {
     bool is_put_off;    /* it is not written: its jobs are to be tried again */
     size_t last_sender; /* see next_of_chat */
     size_t messages;
-    struct oid *counted; /* arena: those of them that are to be inserted */
-    size_t counted_count;
 };
 
 struct mongo_batch {

@@ -143,10 +143,6 @@ static void add_changes(bson_t *update, const struct batch_chat *chat)
     for (size_t i = 0; i < count; i++) {
         if (changes[i].offset == offsetof(struct chat, rev)) {
             changes[i].kind = CHANGE_MAX;
-        } else if (changes[i].offset == offsetof(struct chat, counted_ids) &&
-                   chat->counted_count > 0) {
-            changes[i].value.oids =
-                (struct oid_list){.items = chat->counted, .count = chat->counted_count};
         }
     }
     shape_bson_changes(update, &chat_shape, changes, count);
@@ -185,22 +181,6 @@ static bool all_accounted_for(const bson_t *reply, const bool *is_refused, size_
            number_in(reply, "nUpserted") == 0;
 }
 
-/* What each chat is to name. */
-static void list_counted(struct mongo_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct batch_item *item = &batch->items[i];
-        struct batch_chat *chat = item->chat;
-        if (item->outcome != BATCH_WRITTEN || item->message == NULL || chat == NULL) {
-            continue;
-        }
-        if (chat->counted == NULL) {
-            chat->counted = arena_array(batch->arena, chat->messages, sizeof(*chat->counted));
-        }
-        chat->counted[chat->counted_count++] = item->message_id;
-    }
-}
-
 /* Those that are to be written; returns how many. */
 static size_t chats_to_write(struct mongo_batch *batch, struct batch_chat **chats)
 {
@@ -224,7 +204,6 @@ static enum err update_chats(struct mongo_session *s)
     if (count == 0) {
         return ERR_OK;
     }
-    list_counted(batch);
     TRY(mongo_collection_of(s, COLLECTION_CHATS, &in));
     bson_t unordered = BSON_INITIALIZER;
     bson_t upsert = BSON_INITIALIZER;

@@ -553,6 +553,16 @@ static enum change_kind stored_kind(const struct field *field, const struct chan
     return unsets ? CHANGE_UNSET : change->kind;
 }
 
+static void add_push_last(bson_t *out, const char *name, struct oid id)
+{
+    const struct oid_list one = {.items = &id, .count = 1};
+    bson_t child;
+    must(bson_append_document_begin(out, name, -1, &child));
+    add_oids(&child, "$each", &one);
+    must(bson_append_int32(&child, "$slice", -1, -PUSH_LAST_KEEPS));
+    must(bson_append_document_end(out, &child));
+}
+
 static void add_change(bson_t *out, const char *name, const struct field *field,
                        enum change_kind kind, union value value)
 {
@@ -565,6 +575,9 @@ static void add_change(bson_t *out, const char *name, const struct field *field,
     case CHANGE_UNSET:
         add_text(out, name, "");
         return;
+    case CHANGE_PUSH_LAST:
+        add_push_last(out, name, value.oid);
+        return;
     case CHANGE_PUSH:
     case CHANGE_PULL:
         add_oid(out, name, value.oid);
@@ -576,8 +589,9 @@ void shape_bson_changes(bson_t *out, const struct shape *shape, const struct cha
                         size_t count)
 {
     static const char *const operators[] = {
-        [CHANGE_SET] = "$set", [CHANGE_UNSET] = "$unset", [CHANGE_INC] = "$inc",
-        [CHANGE_MAX] = "$max", [CHANGE_PUSH] = "$push",   [CHANGE_PULL] = "$pull",
+        [CHANGE_SET] = "$set",   [CHANGE_UNSET] = "$unset",    [CHANGE_INC] = "$inc",
+        [CHANGE_MAX] = "$max",   [CHANGE_PUSH_LAST] = "$push", [CHANGE_PUSH] = "$push",
+        [CHANGE_PULL] = "$pull",
     };
     for (size_t kind = 0; kind < ARRAY_LENGTH(operators); kind++) {
         bson_t child;

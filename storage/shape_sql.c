@@ -19,7 +19,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define LIST_ITEM_BYTES 25 /* 24 hex digits and a space */
 #define NOTICE_TEXTS 4
 
 const char *sql_type(const struct field *field)
@@ -162,10 +161,10 @@ int sql_bind_value(sqlite3_stmt *statement, int at, const struct field *field, u
 
 int sql_bind_list_item(sqlite3_stmt *statement, int at, struct oid id)
 {
-    char item[LIST_ITEM_BYTES + 1];
+    char item[SQL_LIST_ITEM_BYTES + 1];
     oid_format(id, item);
-    item[LIST_ITEM_BYTES - 1] = ' ';
-    return sqlite3_bind_text(statement, at, item, LIST_ITEM_BYTES, SQLITE_TRANSIENT);
+    item[SQL_LIST_ITEM_BYTES - 1] = ' ';
+    return sqlite3_bind_text(statement, at, item, SQL_LIST_ITEM_BYTES, SQLITE_TRANSIENT);
 }
 
 /* ---- Out ---------------------------------------------------------------------------------- */
@@ -204,13 +203,13 @@ static bool read_text_list(const char *bytes, size_t length, struct arena *arena
 static bool read_oid_list(const char *text, size_t length, struct arena *arena,
                           struct oid_list *out)
 {
-    if (length % LIST_ITEM_BYTES != 0) {
+    if (length % SQL_LIST_ITEM_BYTES != 0) {
         return false;
     }
-    const size_t count = length / LIST_ITEM_BYTES;
+    const size_t count = length / SQL_LIST_ITEM_BYTES;
     struct oid *items = count == 0 ? NULL : arena_array(arena, count, sizeof(*items));
     for (size_t i = 0; i < count; i++) {
-        if (!oid_parse(text + i * LIST_ITEM_BYTES, LIST_ITEM_BYTES - 1, &items[i])) {
+        if (!oid_parse(text + i * SQL_LIST_ITEM_BYTES, SQL_LIST_ITEM_BYTES - 1, &items[i])) {
             return false;
         }
     }

@@ -17,6 +17,8 @@
 
 #include <sqlite3.h>
 
+#define SQL_LIST_ITEM_BYTES 25 /* of an oid list */
+
 /* The declared type of the field's column, e.g. "TEXT". */
 const char *sql_type(const struct field *field);
 

@@ -190,6 +190,10 @@ static void add_change(struct strbuf *sql, const struct field *field, enum chang
         strbuf_add_format(sql, "max(ifnull(\"%s\",?%d),?%d)", name, *next, *next);
         (*next)++;
         break;
+    case CHANGE_PUSH_LAST:
+        strbuf_add_format(sql, "substr(ifnull(\"%s\",'')||?%d,-%d)", name, (*next)++,
+                          PUSH_LAST_KEEPS * SQL_LIST_ITEM_BYTES);
+        break;
     case CHANGE_PUSH:
         strbuf_add_format(sql, "ifnull(\"%s\",'')||?%d", name, (*next)++);
         break;
@@ -313,6 +317,7 @@ static int bind_change(sqlite3_stmt *statement, int *next, const struct field *f
     switch (change->kind) {
     case CHANGE_UNSET:
         return SQLITE_OK;
+    case CHANGE_PUSH_LAST:
     case CHANGE_PUSH:
     case CHANGE_PULL:
         return sql_bind_list_item(statement, (*next)++, change->value.oid);

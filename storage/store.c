@@ -466,6 +466,7 @@ static bool change_is_sound(const struct shape *shape, const struct change *chan
     case CHANGE_MAX:
         return (field->kind == KIND_NUMBER || field->kind == KIND_TIME) &&
                !value_is_absent(field, change->value);
+    case CHANGE_PUSH_LAST:
     case CHANGE_PUSH:
     case CHANGE_PULL:
         return field->kind == KIND_OID_LIST && !oid_is_none(change->value.oid);

@@ -86,7 +86,17 @@ struct condition {
     union value value;
 };
 
-enum change_kind { CHANGE_SET, CHANGE_UNSET, CHANGE_INC, CHANGE_MAX, CHANGE_PUSH, CHANGE_PULL };
+enum change_kind {
+    CHANGE_SET,
+    CHANGE_UNSET,
+    CHANGE_INC,
+    CHANGE_MAX,
+    CHANGE_PUSH_LAST,
+    CHANGE_PUSH,
+    CHANGE_PULL
+};
+
+#define PUSH_LAST_KEEPS 16
 
 struct change {
     size_t offset;
@@ -156,6 +166,9 @@ static inline union value value_of_oids(struct oid_list oids)
 /* Appends an id to, or removes it from, an id list. */
 #define PUSH(type, member, oid_)                                                                   \
     ((struct change){offsetof(struct type, member), CHANGE_PUSH, value_of_oid(oid_)})
+/* Appends an id, of which the last PUSH_LAST_KEEPS stay. Not beside a PUSH. */
+#define PUSH_LAST(type, member, oid_)                                                              \
+    ((struct change){offsetof(struct type, member), CHANGE_PUSH_LAST, value_of_oid(oid_)})
 #define PULL(type, member, oid_)                                                                   \
     ((struct change){offsetof(struct type, member), CHANGE_PULL, value_of_oid(oid_)})
 
@@ -297,8 +310,7 @@ void store_look_away(struct store_session *session);
  * What a job may ask for: one of the chats that were named, by its id, and changes of it; the insertion of one
  * message, before or after asking whether it is there, which is answered no until all is written; and, before
  * that, any other reading, but of messages where others of the batch insert some in its chat. All else, and
- * all after it, is ERR_BUSY, and the job is not for this batch. Of a chat, the messages inserted become its
- * counted_ids, if that was changed.
+ * all after it, is ERR_BUSY, and the job is not for this batch.
  *
  * Without a session's store_batch_begin nothing of this is used. */
 bool store_has_batches(const struct store *store);

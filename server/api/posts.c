@@ -96,8 +96,9 @@ const char *message_summary(const struct message *message)
     return message->audio != NULL ? "[语音]" : message->text.plain;
 }
 
-/* How many the chat has counted last, from this one on. They are all of one side: a batch has patients' messages
- * only. */
+/* How many the chat has counted from this one on. Whoever is sent again comes behind those that others have
+ * counted since, and before those of its own batch that were lost with it: taken for the latter all of them
+ * make `unread` too large for a while at most, never too small. */
 static int64_t counted_since(const struct chat *chat, struct oid id)
 {
     size_t at = 0;
@@ -109,8 +110,7 @@ static int64_t counted_since(const struct chat *chat, struct oid id)
 
 /* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
  * conditional update. If a process died after that and before it stored them, they are counted
- * already, and only new seqs are taken; the chat goes on to name all that it counted then, as the
- * next of a batch may come now. Should others take places between asking for the one and for the
+ * already, and only new seqs are taken: the chat names whom it has counted last. Should others take places between asking for the one and for the
  * other, it is asked again. ERR_ABSENT: the gate is shut, or that happened. `before` receives the chat
  * with last_seq and totals as they were before these messages; its counted_ids are empty unless
  * they were counted already. */
@@ -120,6 +120,7 @@ static enum err places_take(struct call *call, struct oid chat_id, const struct 
     enum err err = ERR_ABSENT;
     bool is_new = false;
     const struct oid_list counted = {.items = &places->id, .count = 1};
+    const bool remembers = !store_is_atomic(store_of_session(call->store));
     const int tries = places->condition_count == 0 ? 2 * RACES_MAX : 2;
     for (int i = 0; i < tries && err == ERR_ABSENT; i++) {
         is_new = i % 2 == 0;
@@ -134,7 +135,8 @@ static enum err places_take(struct call *call, struct oid chat_id, const struct 
         if (is_new) {
             changes[count++] = INC(chat, user_total, places->to_user);
             changes[count++] = INC(chat, doctor_total, places->to_doctor);
-            changes[count++] = SET_IDS(chat, counted_ids, counted);
+            changes[count++] = remembers ? PUSH_LAST(chat, counted_ids, places->id)
+                                         : SET_IDS(chat, counted_ids, counted);
         }
         if (places->shown != NULL) {
             changes[count++] = SET(chat, last_msg_content, message_summary(places->shown));

@@ -105,14 +105,11 @@ static enum err send_as(struct hall *hall, uint32_t chat, struct oid id)
     if (err != ERR_ABSENT) {
         return err;
     }
-    const struct oid_list counted = {.items = &id, .count = 1};
     const struct condition is_open = WHERE(chat, status, IS, true);
-    const struct change changes[] = {INC(chat, last_seq, 1),
-                                     INC(chat, doctor_total, 1),
-                                     SET(chat, last_msg_id, id),
-                                     SET(chat, last_msg_content, "in a batch"),
-                                     SET_IDS(chat, counted_ids, counted),
-                                     MAX(chat, rev, 2000)};
+    const struct change changes[] = {
+        INC(chat, last_seq, 1),           INC(chat, doctor_total, 1),
+        SET(chat, last_msg_id, id),       SET(chat, last_msg_content, "in a batch"),
+        PUSH_LAST(chat, counted_ids, id), MAX(chat, rev, 2000)};
     TRY(store_update(hall->session, arena, COLLECTION_CHATS, oid_number(chat), &is_open, 1, changes,
                      ARRAY_LENGTH(changes), &after));
     assert_int_equal(after.last_seq, before.last_seq + 1);

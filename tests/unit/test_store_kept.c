@@ -140,8 +140,16 @@ static size_t any_changes(struct change changes[10])
     changes[count++] =
         any(3) == 0 ? UNSET(chat, last_msg_content) : SET(chat, last_msg_content, any_text());
     changes[count++] = SET(chat, last_msg_id, any_id());
-    changes[count++] =
-        any(3) == 0 ? UNSET(chat, counted_ids) : SET_IDS(chat, counted_ids, any_ids());
+    switch (any(12)) {
+    case 0:
+        changes[count++] = UNSET(chat, counted_ids);
+        break;
+    case 1:
+        changes[count++] = SET_IDS(chat, counted_ids, any_ids());
+        break;
+    default:
+        changes[count++] = PUSH_LAST(chat, counted_ids, oid_number(1 + any(3)));
+    }
     if (any(2) == 0) {
         changes[count++] = MAX(chat, rev, (int64_t)any(9));
         changes[count++] = MAX(chat, last_msg_time, ((struct timestamp){1000 + (int64_t)any(9)}));
@@ -155,7 +163,7 @@ static size_t any_changes(struct change changes[10])
 /* One step's outcome as text. */
 static void describe(enum err err, const struct chat *chat, char *out, size_t size)
 {
-    char counted[3 * OID_TEXT_BYTES] = "", shown[OID_TEXT_BYTES];
+    char counted[PUSH_LAST_KEEPS * OID_TEXT_BYTES] = "", shown[OID_TEXT_BYTES];
     oid_format(chat->last_msg_id, shown);
     for (size_t i = 0; i < chat->counted_ids.count; i++) {
         oid_format(chat->counted_ids.items[i], counted + strlen(counted));

@@ -221,6 +221,26 @@ static void ids_are_pushed_to_and_pulled_from_a_list(void **state)
     assert_int_equal(change_order(f, PULL(consultation, replies, b)).replies.count, 0);
 }
 
+static void of_a_list_the_last_ids_stay(void **state)
+{
+    struct store_fixture *f = *state;
+    insert_order(f);
+    for (uint32_t i = 1; i <= PUSH_LAST_KEEPS + 3; i++) {
+        const struct oid_list ids =
+            change_order(f, PUSH_LAST(consultation, replies, oid_number(i))).replies;
+        const uint32_t first = i <= PUSH_LAST_KEEPS ? 1 : i - PUSH_LAST_KEEPS + 1;
+        assert_int_equal(ids.count, i - first + 1);
+        assert_true(oid_equal(ids.items[0], oid_number(first)));
+        assert_true(oid_equal(ids.items[ids.count - 1], oid_number(i)));
+    }
+    const struct oid ids[] = {oid_number(7), oid_number(8)};
+    const struct oid_list two = {.items = ids, .count = ARRAY_LENGTH(ids)}, none = {.count = 0};
+    const struct oid_list set = change_order(f, SET_IDS(consultation, replies, two)).replies;
+    assert_int_equal(set.count, 2);
+    assert_true(oid_equal(set.items[1], oid_number(8)));
+    assert_int_equal(change_order(f, SET_IDS(consultation, replies, none)).replies.count, 0);
+}
+
 static int64_t orders_where(struct store_fixture *f, struct condition condition)
 {
     const struct query query = {.conditions = &condition, .condition_count = 1};
@@ -413,6 +433,7 @@ int main(void)
         cmocka_unit_test(setting_an_absent_value_unsets),
         cmocka_unit_test(numbers_are_added_to_and_raised),
         cmocka_unit_test(ids_are_pushed_to_and_pulled_from_a_list),
+        cmocka_unit_test(of_a_list_the_last_ids_stay),
         cmocka_unit_test(an_id_list_holds_or_lacks_an_id),
         cmocka_unit_test(a_change_happens_only_where_all_conditions_hold),
         cmocka_unit_test(an_empty_list_of_values_lets_no_change_happen),
