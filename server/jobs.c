@@ -86,14 +86,10 @@ void job_list_append(struct job_list *list, struct job_list *more)
 
 /* ---- Lanes -------------------------------------------------------------------------------- */
 
-static size_t queue_number(enum lane lane, unsigned queue)
+struct lane_queue *jobs_queue(struct jobs *jobs, enum lane lane, unsigned number)
 {
-    return lane == LANE_WRITE && queue > 0 ? LANE_COUNT + queue - 1 : lane;
-}
-
-struct lane_queue *jobs_queue(struct jobs *jobs, const struct job *job)
-{
-    return &jobs->lanes[queue_number(job->lane, job->queue)];
+    const bool is_first = lane != LANE_WRITE || number == 0;
+    return &jobs->lanes[is_first ? lane : LANE_COUNT + number - 1];
 }
 
 unsigned jobs_queue_of(const struct jobs *jobs, const char *text, size_t length)
@@ -108,7 +104,7 @@ unsigned jobs_queue_of(const struct jobs *jobs, const char *text, size_t length)
 /* False: the lane is full. */
 static bool lane_push(struct jobs *jobs, struct job *job)
 {
-    struct lane_queue *lane = jobs_queue(jobs, job);
+    struct lane_queue *lane = jobs_queue(jobs, job->lane, job->queue);
     size_t room = jobs->settings.lane_max / (job->lane == LANE_WRITE ? jobs->queues : 1);
     pthread_mutex_lock(&lane->lock);
     bool has_room = lane->waiting.count + lane->held < room;
@@ -465,7 +461,7 @@ static enum err worker_start(struct jobs *jobs, enum lane lane, unsigned queue,
     *worker = (struct worker){.jobs = jobs,
                               .lane = lane,
                               .writing = writing,
-                              .queue = &jobs->lanes[queue_number(lane, queue)],
+                              .queue = jobs_queue(jobs, lane, queue),
                               .take_max = take_max,
                               .logged_ms = clock_monotonic_ms() - LOG_PAUSE_MS};
     TRY(store_session_open(jobs->settings.store, lane == LANE_WRITE, &worker->session));

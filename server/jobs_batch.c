@@ -485,21 +485,29 @@ static struct job *take_rest(struct lane_queue *rest)
     return job;
 }
 
+/* Whoever waits for a job of the rest looks again. The next one of its sender may be in any queue. */
+static void tell_freed(struct jobs *jobs)
+{
+    for (unsigned i = 0; i < jobs->queues; i++) {
+        struct lane_queue *queue = jobs_queue(jobs, LANE_WRITE, i);
+        pthread_mutex_lock(&queue->lock);
+        queue->is_freed = true;
+        pthread_cond_signal(&queue->filled);
+        pthread_mutex_unlock(&queue->lock);
+    }
+}
+
 void jobs_rest_main(struct worker *worker)
 {
     struct jobs *jobs = worker->jobs;
     struct job *job;
     while ((job = take_rest(&jobs->rest)) != NULL) {
         size_t mark = sender_mark(job); /* the job is not ours any more then */
-        struct lane_queue *lane = jobs_queue(jobs, job);
         bool frees = has_sender(job);
         run_alone(worker, job);
         if (frees) {
             atomic_store(&jobs->busy[mark], false);
+            tell_freed(jobs);
         }
-        pthread_mutex_lock(&lane->lock);
-        lane->is_freed = true;
-        pthread_cond_signal(&lane->filled);
-        pthread_mutex_unlock(&lane->lock);
     }
 }

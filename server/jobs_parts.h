@@ -61,7 +61,7 @@ struct worker {
 
 struct jobs {
     struct jobs_settings settings;
-    /* By lane, and behind them the other queues of LANE_WRITE: queue_number. */
+    /* By lane, and behind them the other queues of LANE_WRITE: jobs_queue. */
     struct lane_queue lanes[LANE_COUNT + QUEUES_MAX - 1];
     unsigned queues; /* of LANE_WRITE: each has one worker that writes batches, or there is one */
     struct lane_queue rest; /* of LANE_WRITE: what is not for a batch */
@@ -82,8 +82,8 @@ struct jobs {
 
 /* ---- What jobs.c does for both -------------------------------------------------------------- */
 
-/* The queue that the job waits in, or has waited in. */
-struct lane_queue *jobs_queue(struct jobs *jobs, const struct job *job);
+/* A lane's queue; `number`: of LANE_WRITE, see jobs_queue_of. */
+struct lane_queue *jobs_queue(struct jobs *jobs, enum lane lane, unsigned number);
 
 /* Gives finished jobs to the loop; empties `done`. */
 void jobs_hand_back(struct jobs *jobs, struct job_list *done);

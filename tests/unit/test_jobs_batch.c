@@ -125,6 +125,19 @@ static int teardown(void **state)
 
 /* ---- Frames --------------------------------------------------------------------------------- */
 
+static void submit(struct node *node, struct account who, uint32_t slot, char *body, unsigned queue)
+{
+    struct job *job = job_new(node->jobs, JOB_FRAME);
+    job->lane = LANE_WRITE;
+    job->from = (struct conn_handle){slot, 1};
+    job->who = (struct caller){who, INT64_MAX};
+    job->body = body;
+    job->length = strlen(body);
+    job->queue = queue;
+    assert_int_equal(jobs_submit(node->jobs, job), ERR_OK);
+    node->sent++;
+}
+
 /* A socket's next frame; `client_msg_id` NULL: none. */
 static void say(struct scene *scene, struct node *node, struct account who, uint32_t slot,
                 const char *client_msg_id)
@@ -142,15 +155,7 @@ static void say(struct scene *scene, struct node *node, struct account who, uint
              "\"%s\",\"type\":\"01\",\"text\":\"好\",\"direction\":\"%s\"%s}}",
              node->sent, chat, order, who.role == ROLE_USER ? "user->doctor" : "doctor->user",
              with_id);
-    struct job *job = job_new(node->jobs, JOB_FRAME);
-    job->lane = LANE_WRITE;
-    job->from = (struct conn_handle){slot, 1};
-    job->who = (struct caller){who, INT64_MAX};
-    job->body = body;
-    job->length = strlen(body);
-    job->queue = jobs_queue_of(node->jobs, body, job->length);
-    assert_int_equal(jobs_submit(node->jobs, job), ERR_OK);
-    node->sent++;
+    submit(node, who, slot, body, jobs_queue_of(node->jobs, body, strlen(body)));
 }
 
 static void await_all(struct node *node)
@@ -470,6 +475,26 @@ static void a_repetition_within_a_batch_keeps_its_place_in_line(void **state)
     assert_stored(scene, 4 + 12 + 9, 0);
 }
 
+/* What is run by itself frees its sender for the next call as soon as it is told, in whatever queue that is. */
+static void a_sender_goes_on_in_another_queue(void **state)
+{
+    struct scene *scene = *state;
+    struct node *node = start(scene, 4);
+    char chat[OID_TEXT_BYTES], body[100];
+    oid_format(scene->order.chat_id, chat);
+    snprintf(body, sizeof body, "{\"chatId\":\"%s\"}", chat);
+    const unsigned other = 1 - jobs_queue_of(node->jobs, body, strlen(body));
+    for (int i = 0; i < FRAMES_MAX / 2; i++) {
+        char *alone = strdup("{\"call\":\"" SEND "\",\"id\":1,\"data\":{}}");
+        assert_non_null(alone);
+        submit(node, scene->world.user, 1, alone, other);
+        await_all(node);
+        say(scene, node, scene->world.user, 1, NULL);
+        await_all(node);
+    }
+    assert_stored(scene, FRAMES_MAX / 2, 0);
+}
+
 static void no_server(void **state)
 {
     (void)state;
@@ -491,6 +516,7 @@ int main(void)
         TEST(all_that_a_batch_has_counted_is_remembered),
         TEST(one_sender_shares_a_batch_with_itself_in_one_chat),
         TEST(a_repetition_within_a_batch_keeps_its_place_in_line),
+        TEST(a_sender_goes_on_in_another_queue),
     };
     if (!backend_is_there(BACKEND_MONGODB)) {
         printf("SKIPPED: batches of jobs: set CONSULTD_TEST_MONGODB_URI\n");
