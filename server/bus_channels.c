@@ -139,10 +139,14 @@ void bus_channels_cut(struct bus_channels *channels)
 /* "PREFIX:consultd:" or "consultd:". */
 static size_t write_start(const char *prefix, char name[BUS_CHANNEL_BYTES])
 {
-    int length = snprintf(name, BUS_CHANNEL_BYTES, "%s%s%s", prefix, prefix[0] != '\0' ? ":" : "",
-                          name_after_prefix);
-    assert(length > 0 && length + 2 + OID_TEXT_BYTES < BUS_CHANNEL_BYTES);
-    return (size_t)length;
+    size_t length = strlen(prefix);
+    assert(length + 1 + sizeof name_after_prefix + 2 + OID_TEXT_BYTES <= BUS_CHANNEL_BYTES);
+    memcpy(name, prefix, length);
+    if (length > 0) {
+        name[length++] = ':';
+    }
+    memcpy(name + length, name_after_prefix, sizeof name_after_prefix);
+    return length + sizeof name_after_prefix - 1;
 }
 
 /* By role; that of nobody is never used. */
@@ -183,17 +187,22 @@ static const char place_letters[PLACE_KINDS + 1] = {
 size_t bus_payload_header(const char *node, int64_t rev, const struct frame_place *place,
                           char header[BUS_HEADER_BYTES])
 {
-    int length;
-    if (place->kind == PLACE_NONE) {
-        length = snprintf(header, BUS_HEADER_BYTES, "%s %lld\n", node, (long long)rev);
-    } else {
-        char chat[OID_TEXT_BYTES];
-        oid_format(place->chat_id, chat);
-        length = snprintf(header, BUS_HEADER_BYTES, "%s %lld %c %s %lld\n", node, (long long)rev,
-                          place_letters[place->kind], chat, (long long)place->seq);
+    size_t at = strlen(node);
+    memcpy(header, node, at);
+    header[at++] = ' ';
+    at += number_format(rev, header + at);
+    if (place->kind != PLACE_NONE) {
+        header[at++] = ' ';
+        header[at++] = place_letters[place->kind];
+        header[at++] = ' ';
+        oid_format(place->chat_id, header + at);
+        at += OID_TEXT_BYTES - 1;
+        header[at++] = ' ';
+        at += number_format(place->seq, header + at);
     }
-    assert(length > 0 && length < BUS_HEADER_BYTES);
-    return (size_t)length;
+    header[at++] = '\n';
+    assert(at < BUS_HEADER_BYTES);
+    return at;
 }
 
 /* Reads digits from *at on, and moves it behind them. */
@@ -268,9 +277,16 @@ bool bus_payload_parse(const char *payload, size_t length, struct bus_payload *o
     return (event->length == 0) == (event->place.kind == PLACE_VOID);
 }
 
+void bus_add_count(struct strbuf *command, char kind, size_t count)
+{
+    strbuf_add_char(command, kind);
+    strbuf_add_number(command, (int64_t)count);
+    strbuf_add_literal(command, "\r\n");
+}
+
 void bus_add_bulk(struct strbuf *command, const char *text, size_t length)
 {
-    strbuf_add_format(command, "$%zu\r\n", length);
+    bus_add_count(command, '$', length);
     strbuf_add(command, text, length);
     strbuf_add_literal(command, "\r\n");
 }

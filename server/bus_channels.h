@@ -60,7 +60,9 @@ size_t bus_payload_header(const char *node, int64_t rev, const struct frame_plac
 /* False: malformed. */
 bool bus_payload_parse(const char *payload, size_t length, struct bus_payload *out);
 
-/* Appends one bulk string of Redis's protocol. */
+/* Appends how many parts ('*') or bytes ('$') follow, in Redis's protocol. */
+void bus_add_count(struct strbuf *command, char kind, size_t count);
+/* Appends one bulk string of it. */
 void bus_add_bulk(struct strbuf *command, const char *text, size_t length);
 
 #endif

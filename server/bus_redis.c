@@ -335,7 +335,7 @@ static void send_command(struct bus_redis *bus, struct side *side, redisCallback
 static void begin_command(struct bus_redis *bus, const char *verb, size_t arguments)
 {
     strbuf_clear(&bus->command);
-    strbuf_add_format(&bus->command, "*%zu\r\n", arguments + 1);
+    bus_add_count(&bus->command, '*', arguments + 1);
     bus_add_bulk(&bus->command, verb, strlen(verb));
 }
 
@@ -632,7 +632,7 @@ static void redis_publish(struct bus *base, struct account account, int64_t rev,
     }
     begin_command(bus, "PUBLISH", 2);
     add_channel(bus, account);
-    strbuf_add_format(&bus->command, "$%zu\r\n", length);
+    bus_add_count(&bus->command, '$', length);
     strbuf_add(&bus->command, header, header_length);
     strbuf_add(&bus->command, frame_text(frame), frame_length(frame));
     strbuf_add_literal(&bus->command, "\r\n");
