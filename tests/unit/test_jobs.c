@@ -243,13 +243,14 @@ static void in_memory_who_looks_is_in_nobodys_way(void **state)
 #define WRITES_BETWEEN 1 /* the job during which somebody else writes */
 
 static struct store_session *somebody_else;
-static sem_t is_written, last_came;
+static sem_t has_begun, is_written, last_came;
 static int64_t seen[SIGHTS];
 
 /* Counts the users; the first waits until the others wait behind it. */
 static enum err count_behind_gate(struct job *job)
 {
     if (job->length == 0) {
+        sem_post(&has_begun);
         pthread_mutex_lock(&gate);
         pthread_mutex_unlock(&gate);
     }
@@ -287,6 +288,7 @@ static void a_job_sees_what_was_there_when_it_came(void **state)
     (void)state;
     struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
     somebody_else = f->session;
+    sem_init(&has_begun, 0, 0);
     sem_init(&is_written, 0, 0);
     sem_init(&last_came, 0, 0);
     struct jobs_settings settings = {.store = f->store,
@@ -300,7 +302,9 @@ static void a_job_sees_what_was_there_when_it_came(void **state)
     struct jobs *jobs;
     assert_int_equal(jobs_start(&settings, &jobs), ERR_OK);
     pthread_mutex_lock(&gate);
-    for (uint32_t i = 0; i < SIGHTS - 1; i++) {
+    submit_sight(jobs, 0);
+    sem_wait(&has_begun); /* its view was begun before the others came */
+    for (uint32_t i = 1; i < SIGHTS - 1; i++) {
         submit_sight(jobs, i);
     }
     pthread_mutex_unlock(&gate);
@@ -313,6 +317,7 @@ static void a_job_sees_what_was_there_when_it_came(void **state)
     assert_int_equal(seen[WRITES_BETWEEN], 0);
     assert_int_equal(seen[WRITES_BETWEEN + 1], 0); /* it had come before: the view is shared */
     assert_int_equal(seen[SIGHTS - 1], 1);
+    sem_destroy(&has_begun);
     sem_destroy(&is_written);
     sem_destroy(&last_came);
     store_fixture_free(f);
