@@ -31,6 +31,16 @@ struct oid_list {
     size_t count;
 };
 
+static inline bool oid_list_holds(struct oid_list list, struct oid id)
+{
+    for (size_t i = 0; i < list.count; i++) {
+        if (oid_equal(list.items[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `count` structs of one shape, one behind the other. */
 struct object_list {
     const void *items;

@@ -33,8 +33,7 @@
 #include "server/jobs_parts.h"
 
 #define BATCH_TRIES 4
-#define CHAT_JOBS_MAX                                                                              \
-    PUSH_LAST_KEEPS    /* in a batch: the messages that a chat can name, see posts.c */
+#define CHAT_JOBS_MAX PUSH_LAST_KEEPS /* of a chat in a batch: those it can name, see posts.c */
 #define REST_AT_ONCE 8 /* runs of its own after a batch, where no other worker makes them */
 
 struct planned {

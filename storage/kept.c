@@ -180,23 +180,13 @@ static int compare(const struct field *field, const void *member, union value va
     }
 }
 
-static bool holds(const struct oid_list *list, struct oid id)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (oid_equal(list->items[i], id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool meets(const struct kept_record *kept, const struct field *field,
                   const struct condition *condition)
 {
     const bool is_absent = field->kind != KIND_BOOL && field_is_absent(field, kept->record);
     if (condition->compare == HOLDS || condition->compare == LACKS) {
-        return holds(member_of(kept, field->offset), condition->value.oid) ==
-               (condition->compare == HOLDS);
+        const struct oid_list *list = member_of(kept, field->offset);
+        return oid_list_holds(*list, condition->value.oid) == (condition->compare == HOLDS);
     }
     if (condition->compare == ABSENT) {
         return is_absent;

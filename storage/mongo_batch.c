@@ -210,23 +210,14 @@ enum err mongo_batch_refuse(struct mongo_session *s)
     return refuse(s, BATCH_NEVER);
 }
 
-static bool was_asked_for(const struct mongo_batch *batch, struct oid id)
-{
-    for (size_t i = 0; i < batch->id_count; i++) {
-        if (oid_equal(batch->ids[i], id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The chat as this job may see it; NULL: there is none. ERR_BUSY: it was not read, or the job has another. */
 static enum err chat_in_hand(struct mongo_session *s, struct oid id, struct kept_record **out)
 {
     struct mongo_batch *batch = s->batch;
     *out = kept_find(batch->kept, COLLECTION_CHATS, id);
     if (*out == NULL) {
-        return was_asked_for(batch, id) ? ERR_OK : mongo_batch_refuse(s);
+        const struct oid_list asked_for = {.items = batch->ids, .count = batch->id_count};
+        return oid_list_holds(asked_for, id) ? ERR_OK : mongo_batch_refuse(s);
     }
     struct batch_item *item = this_item(batch);
     struct batch_chat *chat = &batch->chats[(*out)->number];

@@ -46,16 +46,6 @@ static enum err answer_first(struct call *call, const struct chat *chat, enum si
     return ERR_OK;
 }
 
-static bool holds_reply(const struct consultation *order, struct oid id)
-{
-    for (size_t i = 0; i < order->replies.count; i++) {
-        if (oid_equal(order->replies.items[i], id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_open(const struct consultation *order, struct timestamp now)
 {
     bool is_state_open = strcmp(order->status, PAID) == 0 || strcmp(order->status, ANSWERING) == 0;
@@ -78,7 +68,7 @@ static enum err take_reply(struct call *call, struct consultation *order, struct
     if (!is_open(order, call->now)) {
         return refuse_closed(call, order);
     }
-    if (holds_reply(order, message_id)) {
+    if (oid_list_holds(order->replies, message_id)) {
         return ERR_OK; /* taken by an earlier try that died before the message was stored */
     }
     if (order->reply_count >= call->settings->reply_limit) {

@@ -110,10 +110,10 @@ static int64_t counted_since(const struct chat *chat, struct oid id)
 
 /* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
  * conditional update. If a process died after that and before it stored them, they are counted
- * already, and only new seqs are taken: the chat names whom it has counted last. Should others take places between asking for the one and for the
- * other, it is asked again. ERR_ABSENT: the gate is shut, or that happened. `before` receives the chat
- * with last_seq and totals as they were before these messages; its counted_ids are empty unless
- * they were counted already. */
+ * already, and only new seqs are taken: the chat names whom it has counted last. Should others take
+ * places between asking for the one and for the other, it is asked again. ERR_ABSENT: the gate is
+ * shut, or that happened. `before` receives the chat with last_seq and totals as they were before
+ * these messages; its counted_ids are empty unless they were counted already. */
 static enum err places_take(struct call *call, struct oid chat_id, const struct places *places,
                             struct chat *before)
 {
