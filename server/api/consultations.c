@@ -18,6 +18,8 @@
 #define NO_RANDOM_CHARACTERS 16
 /* A claim whose order is not there after this time is of a process that died in between. */
 #define CLAIM_GRACE_MS INT64_C(30000)
+/* Each try that fails met another call that claimed or released the chat in between. */
+#define CLAIM_TRIES 4
 
 /* ---- 10.1 --------------------------------------------------------------------------------- */
 
@@ -42,7 +44,8 @@ static int64_t id_age_ms(struct oid id, struct timestamp now)
     return now.ms - seconds * 1000;
 }
 
-/* Whether the order that a chat is claimed for still stands between the pair. */
+/* Whether the order that a chat is claimed for still stands between the pair. One that is over is
+ * settled first: its last notices come before anything of the next order. */
 static enum err stands_between(struct call *call, struct oid order_id, bool *out)
 {
     struct consultation order;
@@ -52,6 +55,7 @@ static enum err stands_between(struct call *call, struct oid order_id, bool *out
         return ERR_OK;
     }
     TRY(err);
+    TRY(order_settle(call, &order));
     static const char *const open_states[] = {UNPAID, PAID, ANSWERING, REFUND_ASKED};
     *out = false;
     for (size_t i = 0; i < ARRAY_LENGTH(open_states); i++) {
@@ -60,27 +64,41 @@ static enum err stands_between(struct call *call, struct oid order_id, bool *out
     return ERR_OK;
 }
 
-/* Writes the new order's id into the pair's chat, in the place of none or of one that is over. */
-static enum err claim_chat(struct call *call, struct chat *chat, struct oid order_id)
+/* Writes the new order's id into the pair's chat as it was read, in the place of none or of one
+ * that is over. ERR_ABSENT: it has been claimed or released since. */
+static enum err claim_as_read(struct call *call, struct chat *chat, struct oid order_id)
 {
-    struct condition condition = WHERE_ABSENT(chat, open_consultation_id);
-    if (!oid_is_none(chat->open_consultation_id)) {
-        bool stands;
-        TRY(stands_between(call, chat->open_consultation_id, &stands));
-        if (stands) {
-            return ERR_ORDER_OPEN;
-        }
-        condition = WHERE(chat, open_consultation_id, IS, chat->open_consultation_id);
-    }
+    struct condition condition =
+        oid_is_none(chat->open_consultation_id)
+            ? WHERE_ABSENT(chat, open_consultation_id)
+            : WHERE(chat, open_consultation_id, IS, chat->open_consultation_id);
     struct change changes[] = {
         SET(chat, open_consultation_id, order_id),
         SET(chat, status, false),
         SET(chat, updated_at, call->now),
         MAX(chat, rev, call_stamp(call)),
     };
-    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat->id, &condition, 1,
-                                changes, ARRAY_LENGTH(changes), chat);
-    return err == ERR_ABSENT ? ERR_ORDER_OPEN : err;
+    return store_update(call->store, call->arena, COLLECTION_CHATS, chat->id, &condition, 1,
+                        changes, ARRAY_LENGTH(changes), chat);
+}
+
+static enum err claim_chat(struct call *call, struct chat *chat, struct oid order_id)
+{
+    for (int i = 0; i < CLAIM_TRIES; i++) {
+        bool stands = false;
+        if (!oid_is_none(chat->open_consultation_id)) {
+            TRY(stands_between(call, chat->open_consultation_id, &stands));
+        }
+        if (stands) {
+            return ERR_ORDER_OPEN;
+        }
+        enum err err = claim_as_read(call, chat, order_id);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
+        TRY(store_get(call->store, call->arena, COLLECTION_CHATS, chat->id, chat));
+    }
+    return ERR_BUSY;
 }
 
 static enum err get_open_doctor(struct call *call, struct oid id, struct doctor *out)

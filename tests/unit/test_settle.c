@@ -508,6 +508,70 @@ static void a_reply_whose_sender_died_is_given_back(void **state)
     world_close(&world);
 }
 
+/* ---- The next order ----------------------------------------------------------------------- */
+
+/* An order that nobody answered in time, by a node that has not written yet what follows. */
+static struct consultation leave_expired(struct world *world)
+{
+    struct consultation order = world_paid_order(world);
+    world_shift(world, 49 * HOUR_MS);
+    struct call *call = world_ready(world);
+    assert_int_equal(world_record(world, order_move_only(call, &order, EXPIRED, NULL)), ERR_OK);
+    return order;
+}
+
+struct settler {
+    struct world world; /* the node that moved the order */
+    struct oid order_id;
+};
+
+static void settle(void *data)
+{
+    struct settler *settler = data;
+    assert_int_equal(world_settle(&settler->world, settler->order_id), ERR_OK);
+}
+
+/* Makes the next order; right before the n-th call of it, the one before is settled. */
+static bool order_again(int n)
+{
+    struct world world;
+    struct settler settler;
+    open_fake(&world);
+    world.settings->provider = provider_witness();
+    struct consultation before = leave_expired(&world);
+    world_open_beside(&settler.world, &world, "b-");
+    settler.world.settings->provider = provider_witness();
+    settler.order_id = before.id;
+    fake_store_meddle_at(world.store, settle, &settler, n);
+    struct consultation next = world_order(&world);
+    bool was_there = n > 0 && fake_store_calls(world.store) >= n;
+    fake_store_meddle_at(world.store, NULL, NULL, 0);
+    struct chat chat = world_chat(&world, before.chat_id);
+    assert_true(oid_equal(chat.open_consultation_id, next.id));
+    assert_false(chat.status);
+    /* Everything of the one before is said, and before anything of the next. */
+    assert_false(world_read_order(&world, before.id).unsettled);
+    size_t count;
+    const struct message *messages = world_messages(&world, before.chat_id, &count);
+    assert_true(count > 0);
+    assert_true(oid_equal(messages[count - 1].consultation_id, before.id));
+    assert_string_equal(messages[count - 1].text.doctor.type, "咨询结束");
+    world_close(&settler.world);
+    world_close(&world);
+    return was_there;
+}
+
+static void a_new_order_is_made_while_another_node_ends_the_one_before(void **state)
+{
+    (void)state;
+    order_again(0);
+    int n = 1;
+    while (order_again(n)) {
+        assert_true(++n < CALLS_MAX);
+    }
+    assert_true(n > 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +584,7 @@ int main(void)
         cmocka_unit_test(orders_go_on_where_a_chat_lags_behind_its_messages),
         cmocka_unit_test(orders_go_on_where_a_chat_lags_and_some_places_are_free),
         cmocka_unit_test(a_reply_whose_sender_died_is_given_back),
+        cmocka_unit_test(a_new_order_is_made_while_another_node_ends_the_one_before),
         cmocka_unit_test(two_sweepers_at_once_do_everything_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
