@@ -1,12 +1,12 @@
 /* The workers and their lanes: run-then-commit.
  *
  *     loop --submit--> [ lane READ  ] --> reader threads ---.
- *                      [ lane WRITE ] --> writer thread(s) --+--> [ finished ] --wake--> loop
+ *                      [ lane WRITE ] --> writer thread(s) --+--> sync --> [ finished ] --wake--> loop
  *                      [ lane SLOW  ] --> one thread -------'
  *
  * Syncing a disk costs as much as running a hundred handlers. So the writer of a store that has
- * only one takes all that waits, runs it in one open run of the store, and syncs once for all;
- * what arrives meanwhile is the next run. The busier it is the cheaper a job gets, and nobody waits
+ * only one takes all that waits, runs it in one open run of the store, and syncs once for all, which another
+ * thread does while the next run is made (jobs_sync.c); what arrives meanwhile is the next run. The busier it is the cheaper a job gets, and nobody waits
  * for company when it is idle. Where each operation is durable by itself (MongoDB) a run saves nothing: there
  * it is one job, and what can be done together shares a batch (jobs_batch.c).
  *
@@ -329,7 +329,7 @@ static enum err finish(struct worker *worker, const struct job_list *run, enum e
         err = jobs_record(worker, run);
     }
     if (err == ERR_OK) {
-        err = store_commit(worker->session);
+        err = store_commit_early(worker->session);
     } else {
         store_abandon(worker->session);
     }
@@ -438,7 +438,7 @@ static void runs_main(struct worker *worker)
             }
             run_singly(worker, &taken, &done);
         }
-        jobs_hand_back(worker->jobs, &done);
+        jobs_hand_back_synced(worker, &done);
     }
 }
 
@@ -557,7 +557,10 @@ enum err jobs_start(const struct jobs_settings *settings, struct jobs **out)
         queue_init(&jobs->lanes[i]);
     }
     queue_init(&jobs->rest);
-    enum err err = workers_start(jobs);
+    enum err err = jobs_sync_start(jobs);
+    if (err == ERR_OK) {
+        err = workers_start(jobs);
+    }
     if (err != ERR_OK) {
         jobs_stop(jobs);
         return err;
@@ -610,6 +613,7 @@ void jobs_stop(struct jobs *jobs)
     for (size_t i = 0; i < jobs->worker_count; i++) {
         worker_end(jobs, &jobs->workers[i]);
     }
+    jobs_sync_stop(jobs);
     for (size_t i = 0; i < ARRAY_LENGTH(jobs->lanes); i++) {
         queue_free(jobs, &jobs->lanes[i]); /* moved to a lane that had ended already */
     }

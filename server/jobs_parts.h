@@ -78,6 +78,7 @@ struct jobs {
     char node[JOBS_NODE_BYTES];   /* this process, as a chain of the record names it */
     size_t pending;               /* loop only */
     struct job_list kept;         /* loop only: unused ones */
+    struct sync_stage *sync_stage; /* jobs_sync.c */
 };
 
 /* ---- What jobs.c does for both -------------------------------------------------------------- */
@@ -111,6 +112,17 @@ bool jobs_waited_in_vain(struct jobs *jobs, const struct job *job);
 
 /* A run of its own; empties `taken`. */
 void jobs_run_then_commit(struct worker *worker, struct job_list *taken, struct job_list *done);
+
+/* ---- jobs_sync.c ---------------------------------------------------------------------------- */
+
+/* Gives finished jobs to the loop, in the order of these calls, when all that the worker can have written or seen is
+ * on disk; empties `done`. */
+void jobs_hand_back_synced(struct worker *worker, struct job_list *done);
+
+/* Loop only: before the first worker starts, and after the last has ended. ERR_INTERNAL: no thread; nothing is
+ * left then. Stopping hands back what still waits; NULL stage: nothing happens. */
+MUST_USE enum err jobs_sync_start(struct jobs *jobs);
+void jobs_sync_stop(struct jobs *jobs);
 
 /* ---- jobs_batch.c --------------------------------------------------------------------------- */
 

@@ -44,6 +44,9 @@ struct store_ops {
     enum err (*begin)(struct store_session *session);
     enum err (*begin_hopeful)(struct store_session *session); /* NULL: as begin */
     enum err (*commit)(struct store_session *session);
+    enum err (*commit_early)(struct store_session *session); /* these three NULL: as commit, */
+    bool (*is_synced)(const struct store *store);            /* and always synced */
+    enum err (*sync)(const struct store *store);
     void (*abandon)(struct store_session *session);
     enum err (*mark)(struct store_session *session);
     enum err (*undo)(struct store_session *session);

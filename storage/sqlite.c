@@ -21,6 +21,8 @@
 #include "storage/sqlite_session.h"
 
 #include "storage/kept.h"
+#include "storage/sqlite_log.h"
+#include "storage/sqlite_sync.h"
 
 #include "protocol/memory.h"
 
@@ -185,16 +187,31 @@ static void sqlite_abandon(struct store_session *session)
     run_forget(s);
 }
 
-static enum err sqlite_commit(struct store_session *session)
+static struct late_sync *late_sync_of(const struct store *store)
 {
-    struct sqlite_session *s = of(session);
+    return ((const struct sqlite_store *)store)->file.late_sync;
+}
+
+static enum err commit_unsynced(struct sqlite_session *s)
+{
+    struct late_sync *sync = late_sync_of(s->head.store);
+    late_sync_begin(sync);
+    sqlite_log_leave_unsynced(s->db, true);
+    const enum err err = sqlite_control(s, CONTROL_COMMIT);
+    sqlite_log_leave_unsynced(s->db, false);
+    late_sync_end(sync);
+    return err;
+}
+
+static enum err end_run(struct sqlite_session *s, enum err (*commit)(struct sqlite_session *))
+{
     assert(s->in_run);
     enum err err = s->is_lost ? ERR_STORE : s->is_spoilt ? ERR_BUSY : sqlite_flush(s);
     if (err == ERR_OK && s->in_transaction) {
-        err = sqlite_control(s, CONTROL_COMMIT);
+        err = commit(s);
     }
     if (err != ERR_OK || !s->is_hopeful) {
-        sqlite_abandon(session); /* after a commit that went well there is nothing to roll back */
+        sqlite_abandon(&s->head); /* after a commit that went well there is nothing to roll back */
         return err;
     }
     if (s->in_transaction) {
@@ -203,6 +220,34 @@ static enum err sqlite_commit(struct store_session *session)
     }
     run_forget(s);
     return ERR_OK;
+}
+
+static enum err commit_synced(struct sqlite_session *s)
+{
+    return sqlite_control(s, CONTROL_COMMIT);
+}
+
+static enum err sqlite_commit(struct store_session *session)
+{
+    return end_run(of(session), commit_synced);
+}
+
+static enum err sqlite_commit_early(struct store_session *session)
+{
+    struct sqlite_session *s = of(session);
+    return end_run(s, late_sync_of(session->store) == NULL ? commit_synced : commit_unsynced);
+}
+
+static bool sqlite_is_synced(const struct store *store)
+{
+    struct late_sync *sync = late_sync_of(store);
+    return sync == NULL || late_sync_is_done(sync);
+}
+
+static enum err sqlite_sync(const struct store *store)
+{
+    struct late_sync *sync = late_sync_of(store);
+    return sync == NULL ? ERR_OK : late_sync_wait(sync);
 }
 
 /* Ends the job's savepoint. `undo`: takes back what was written since. */
@@ -339,6 +384,9 @@ const struct store_ops sqlite_ops = {
     .begin = sqlite_begin,
     .begin_hopeful = sqlite_begin_hopeful,
     .commit = sqlite_commit,
+    .commit_early = sqlite_commit_early,
+    .is_synced = sqlite_is_synced,
+    .sync = sqlite_sync,
     .abandon = sqlite_abandon,
     .look = sqlite_look,
     .look_away = sqlite_look_away,

@@ -22,6 +22,7 @@
 #include "storage/sqlite_checkpoint.h"
 #include "storage/sqlite_log.h"
 #include "storage/sqlite_paced.h"
+#include "storage/sqlite_sync.h"
 
 #include "protocol/memory.h"
 
@@ -234,12 +235,17 @@ static enum err switch_to_wal(const struct sqlite_file *file, char why[256])
     return ERR_OK;
 }
 
-static enum err start_copying(struct sqlite_file *file, char why[256])
+static enum err start_log_work(struct sqlite_file *file, char why[256])
 {
     if (file->in_memory || file->beside) {
         return ERR_OK;
     }
-    const enum err err = checkpointer_start(file, LOG_PAGES, &file->checkpointer);
+    enum err err = late_sync_new(file->name, &file->late_sync);
+    if (err != ERR_OK) {
+        snprintf(why, 256, "the store's log cannot be opened");
+        return err;
+    }
+    err = checkpointer_start(file, LOG_PAGES, &file->checkpointer);
     if (err != ERR_OK) {
         snprintf(why, 256, "no thread could be started that copies the store's log");
     }
@@ -265,7 +271,7 @@ static enum err open_named(struct sqlite_file *file, const struct store_settings
     }
     TRY(switch_to_wal(file, why));
     TRY(sqlite_schema_make(file->keeper, settings->upgrades, why));
-    return start_copying(file, why);
+    return start_log_work(file, why);
 }
 
 enum err sqlite_file_open(struct sqlite_file *file, const struct store_settings *settings,
@@ -288,6 +294,8 @@ void sqlite_file_close(struct sqlite_file *file)
 {
     checkpointer_stop(file->checkpointer);
     file->checkpointer = NULL;
+    late_sync_free(file->late_sync);
+    file->late_sync = NULL;
     sqlite3_close(file->keeper);
     file->keeper = NULL;
     if (file->lock >= 0) {

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 struct checkpointer; /* sqlite_checkpoint.h */
+struct late_sync;    /* sqlite_sync.h */
 
 struct sqlite_file {
     char *name; /* of the file, or the URI of a store in memory; owned */
@@ -19,6 +20,7 @@ struct sqlite_file {
     int timeout_ms;  /* how long a connection waits for another one */
     sqlite3 *keeper; /* open as long as the store: a store in memory lives in it */
     struct checkpointer *checkpointer; /* NULL: in memory, or beside the process that serves */
+    struct late_sync *late_sync;       /* NULL: the same */
 };
 
 /* Locks and opens the file behind the URL (sqlite:PATH, sqlite::memory:), and makes the tables,

@@ -9,6 +9,12 @@
  * A write that fails is told by the sync (or whatever else made it happen), as SQLite expects of a
  * disk that finds out late; the commit fails then.
  *
+ * A commit may be told to leave its sync to others (sqlite_log_leave_unsynced): what it would sync is
+ * written then, and that is all. What must hold: of a log that begins anew the header is synced before any frame
+ * is written, or a power cut might leave old frames, which are in the file already, in front of newer ones; and
+ * whoever copies the log syncs it first. So one sync is left out, the first after a frame: it is the commit's
+ * own, and comes before all that follows from the commit.
+ *
  * All files but logs are SQLite's own. One thread at a time uses a connection and its files. */
 #include "storage/sqlite_log.h"
 #include "storage/sqlite_wrap.h"
@@ -28,7 +34,9 @@ struct log_file {
     struct wrapped_file file; /* must come first */
     char *gathered;           /* owned; NULL until there is something */
     size_t count;
-    sqlite3_int64 offset; /* of the first gathered byte */
+    sqlite3_int64 offset;  /* of the first gathered byte */
+    bool ends_with_header; /* what was written last, and is not synced, is the log's header */
+    bool leaves_unsynced;  /* the next sync that is not the header's */
 };
 
 static struct log_file *of(sqlite3_file *base)
@@ -50,6 +58,7 @@ static int write_gathered(struct log_file *file)
 static int log_write(sqlite3_file *base, const void *bytes, int count, sqlite3_int64 offset)
 {
     struct log_file *file = of(base);
+    file->ends_with_header = offset == 0;
     const bool follows = offset == file->offset + (sqlite3_int64)file->count;
     if (file->count > 0 && (!follows || file->count + (size_t)count > GATHERED_MAX)) {
         const int rc = write_gathered(file);
@@ -92,6 +101,12 @@ static int log_truncate(sqlite3_file *base, sqlite3_int64 size)
 
 static int log_sync(sqlite3_file *base, int flags)
 {
+    struct log_file *file = of(base);
+    if (file->leaves_unsynced && !file->ends_with_header) {
+        file->leaves_unsynced = false;
+        return write_gathered(file);
+    }
+    file->ends_with_header = false;
     AFTER_GATHERED(base, xSync(real, flags));
 }
 
@@ -151,4 +166,13 @@ const char *sqlite_log_vfs(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, register_vfs);
     return log_vfs.zName;
+}
+
+void sqlite_log_leave_unsynced(sqlite3 *db, bool leaves)
+{
+    sqlite3_file *file = NULL;
+    const int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+    if (rc == SQLITE_OK && file != NULL && file->pMethods == &log_methods) {
+        of(file)->leaves_unsynced = leaves;
+    }
 }

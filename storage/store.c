@@ -331,6 +331,22 @@ enum err store_commit(struct store_session *session)
     return session->ops->commit(session);
 }
 
+enum err store_commit_early(struct store_session *session)
+{
+    const struct store_ops *ops = session->ops;
+    return ops->commit_early != NULL ? ops->commit_early(session) : ops->commit(session);
+}
+
+bool store_is_synced(const struct store *store)
+{
+    return store->ops->is_synced == NULL || store->ops->is_synced(store);
+}
+
+enum err store_sync(const struct store *store)
+{
+    return store->ops->sync == NULL ? ERR_OK : store->ops->sync(store);
+}
+
 void store_abandon(struct store_session *session)
 {
     session->ops->abandon(session);

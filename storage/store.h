@@ -278,6 +278,14 @@ MUST_USE enum err store_begin(struct store_session *session);
  * abandon the run, and run its jobs again after store_begin. */
 MUST_USE enum err store_begin_hopeful(struct store_session *session);
 MUST_USE enum err store_commit(struct store_session *session);
+/* The same, but what was written need not be on disk yet, though others can see it: nothing that comes of it
+ * may be told to anybody before store_sync. Where the store has no such thing it is store_commit. */
+MUST_USE enum err store_commit_early(struct store_session *session);
+/* Any thread. Whether all is on disk that anybody can see of early commits. */
+bool store_is_synced(const struct store *store);
+/* Any thread. Waits until all of it is that can be seen now. ERR_STORE: nobody knows what is on disk, now and from now
+ * on, and only a process that begins anew finds out. */
+MUST_USE enum err store_sync(const struct store *store);
 void store_abandon(struct store_session *session);
 
 /* One job within a run, between begin and its end. After store_mark, store_undo takes back what

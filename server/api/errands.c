@@ -74,6 +74,8 @@ enum err errands_ask(struct call *call, struct errands *out)
                               .limit = ASKED_AT_ONCE};
         struct object_list list;
         TRY(store_find(call->store, call->arena, COLLECTION_PAYMENTS, &query, &list));
+        /* No money is moved for what a power cut could still take back. */
+        TRY(list.count == 0 ? ERR_OK : store_sync(store_of_session(call->store)));
         const struct payment *payments = list.items;
         for (size_t j = 0; j < list.count; j++) {
             if (clock_monotonic_ms() - started_ms > ASKING_MS) {

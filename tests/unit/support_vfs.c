@@ -5,6 +5,7 @@
  * they are; a failing disk does not harm them. */
 #include "support_vfs.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 
 struct file {
     sqlite3_file base;
-    bool is_log;
+    bool is_log, is_database;
     sqlite3_file *real; /* behind this struct */
 };
 
@@ -20,7 +21,12 @@ static sqlite3_vfs shim;
 static sqlite3_vfs *real_vfs;
 static atomic_bool is_full, sync_fails, read_fails;
 static atomic_int fill_in; /* writes until the disk is full; 0: never */
-static atomic_int unsynced, log_syncs;
+static atomic_int unsynced, log_syncs, early_copies;
+
+static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t hold_changed = PTHREAD_COND_INITIALIZER;
+static bool holds; /* hold_lock */
+static int held;   /* hold_lock; syncs that wait */
 
 void vfs_set_full(bool value)
 {
@@ -51,6 +57,40 @@ int vfs_unsynced_log_writes(void)
 int vfs_log_syncs(void)
 {
     return atomic_load(&log_syncs);
+}
+
+int vfs_early_copies(void)
+{
+    return atomic_load(&early_copies);
+}
+
+void vfs_hold_log_syncs(bool value)
+{
+    pthread_mutex_lock(&hold_lock);
+    holds = value;
+    pthread_cond_broadcast(&hold_changed);
+    pthread_mutex_unlock(&hold_lock);
+}
+
+void vfs_wait_for_held_sync(void)
+{
+    pthread_mutex_lock(&hold_lock);
+    while (held == 0) {
+        pthread_cond_wait(&hold_changed, &hold_lock);
+    }
+    pthread_mutex_unlock(&hold_lock);
+}
+
+static void wait_while_held(void)
+{
+    pthread_mutex_lock(&hold_lock);
+    held++;
+    pthread_cond_broadcast(&hold_changed);
+    while (holds) {
+        pthread_cond_wait(&hold_changed, &hold_lock);
+    }
+    held--;
+    pthread_mutex_unlock(&hold_lock);
 }
 
 static sqlite3_file *real_of(sqlite3_file *file)
@@ -86,6 +126,9 @@ static int file_write(sqlite3_file *file, const void *buffer, int bytes, sqlite3
     if (((struct file *)file)->is_log) {
         atomic_fetch_add(&unsynced, 1);
     }
+    if (((struct file *)file)->is_database && atomic_load(&unsynced) > 0) {
+        atomic_fetch_add(&early_copies, 1);
+    }
     return REAL(file, xWrite, buffer, bytes, offset);
 }
 
@@ -96,6 +139,9 @@ static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 
 static int file_sync(sqlite3_file *file, int flags)
 {
+    if (((struct file *)file)->is_log) {
+        wait_while_held();
+    }
     if (atomic_load(&sync_fails)) {
         return SQLITE_IOERR_FSYNC;
     }
@@ -187,6 +233,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
     struct file *file = (struct file *)base;
     file->real = (sqlite3_file *)(file + 1);
     file->is_log = (flags & SQLITE_OPEN_WAL) != 0;
+    file->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
     const int rc = real_vfs->xOpen(real_vfs, name, file->real, flags, out);
     file->base.pMethods = file->real->pMethods == NULL ? NULL : &methods;
     return rc;

@@ -26,4 +26,12 @@ void vfs_set_read_fails(bool fails);
 int vfs_unsynced_log_writes(void);
 int vfs_log_syncs(void);
 
+/* Writes to database files while a log had some that no sync had followed yet, since the start. */
+int vfs_early_copies(void);
+
+/* While it holds them, syncs of logs wait. */
+void vfs_hold_log_syncs(bool holds);
+/* Returns when one waits. */
+void vfs_wait_for_held_sync(void);
+
 #endif

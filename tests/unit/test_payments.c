@@ -10,6 +10,7 @@
 #include "server/api/payments.h"
 #include "server/provider_sandbox.h"
 #include "support_provider.h"
+#include "support_store.h"
 #include "support_stories.h"
 
 #define MINUTE_MS INT64_C(60000)
@@ -183,6 +184,62 @@ static void a_refund_that_fails_is_asked_for_again_later(void **state)
     assert_int_equal(provider_refunds(trade_no), 1);
 }
 
+/* ---- A disk that is late ---------------------------------------------------------------------- */
+
+static const struct store *late_store;
+static int refunds_asked;
+
+static enum err refund_of_what_is_on_disk(struct call *call, const struct payment *payment,
+                                          struct trade *out)
+{
+    assert_true(store_is_synced(late_store));
+    refunds_asked++;
+    return provider_witness()->refund(call, payment, out);
+}
+
+/* Committed and not synced yet, as by the writer of a server. */
+static void commit_late(struct world *world)
+{
+    const struct user user = {.id = {{7}}, .open_id = "x"};
+    assert_int_equal(store_begin(world->session), ERR_OK);
+    assert_int_equal(store_mark(world->session), ERR_OK);
+    assert_int_equal(store_insert(world->session, COLLECTION_USERS, &user), ERR_OK);
+    assert_int_equal(store_commit_early(world->session), ERR_OK);
+    assert_false(store_is_synced(world->store));
+}
+
+static void no_money_moves_for_what_is_not_on_disk(void **state)
+{
+    (void)state;
+    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
+    store_fixture_let_go(f);
+    struct store_settings settings = {.url = f->url, .timeout_ms = 10000, .pool_size = 4};
+    struct store *store;
+    struct world world;
+    char why[256];
+    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
+    world_open(&world, store);
+    struct provider provider = *provider_witness();
+    provider_fail_refunds(0);
+    provider_keep_refunds_pending(false);
+    provider.refund = refund_of_what_is_on_disk;
+    world.settings->provider = &provider;
+    struct consultation order = world_paid_order(&world);
+    world_shift(&world, 49 * HOUR_MS);
+    bool more;
+    late_store = world.store;
+    refunds_asked = 0;
+    assert_int_equal(world_sweep(&world, &more), ERR_OK); /* expired: the money is owed */
+    assert_int_equal(refunds_asked, 0);
+    commit_late(&world);
+    assert_int_equal(world_sweep(&world, &more), ERR_OK);
+    assert_int_equal(refunds_asked, 1);
+    world_sweep_all(&world);
+    assert_string_equal(world_read_order(&world, order.id).status, EXPIRED_REFUNDED);
+    world_close(&world);
+    store_fixture_free(f);
+}
+
 static void a_refund_that_is_pending_is_asked_about(void **state)
 {
     struct world *world = *state;
@@ -251,6 +308,7 @@ int main(void)
         STORY(a_closed_payment_is_asked_about_for_three_hours),
         STORY(a_refund_that_fails_is_asked_for_again_later),
         STORY(a_refund_that_is_pending_is_asked_about),
+        cmocka_unit_test(no_money_moves_for_what_is_not_on_disk),
         STORY(a_free_order_is_paid_and_refunded_without_a_provider),
         STORY(a_price_that_is_none_makes_no_order),
     };
