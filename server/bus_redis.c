@@ -30,6 +30,7 @@
  * loop. */
 #include "server/bus_redis.h"
 
+#include "protocol/id.h"
 #include "protocol/memory.h"
 #include "server/bus_address.h"
 #include "server/bus_backend.h"
@@ -518,8 +519,8 @@ static void name_the_node(struct bus_redis *bus)
     if (RAND_bytes(random, sizeof(random)) != 1) {
         memory_exhausted(); /* nothing random to be had; as hopeless */
     }
+    hex_format(random, sizeof(random), bus->node);
     for (size_t i = 0; i < sizeof(random); i++) {
-        snprintf(bus->node + 2 * i, 3, "%02x", random[i]);
         bus->random = bus->random << 8 | random[i];
     }
     bus->random |= 1; /* xorshift stays at 0 */
