@@ -31,7 +31,7 @@ enum err document_parse(struct document *out, struct arena *arena, const char *t
                         struct fault *fault)
 {
     const struct json *root = &empty_object;
-    out->root = NULL;
+    *out = (struct document){.arena = arena};
     if (length > 0) {
         TRY(parse_object(arena, text, length, &root, fault));
     }
@@ -88,7 +88,8 @@ static enum err take_call(const struct json *frame, struct arena *arena, struct 
     return ERR_OK;
 }
 
-static enum err take_data(const struct json *frame, struct socket_call *out, struct fault *fault)
+static enum err take_data(const struct json *frame, struct arena *arena, struct socket_call *out,
+                          struct fault *fault)
 {
     const struct json *data = given(frame, "data");
     if (data == NULL) {
@@ -97,7 +98,7 @@ static enum err take_data(const struct json *frame, struct socket_call *out, str
     if (data->kind != JSON_KIND_OBJECT) {
         return refuse(fault, ERR_INVALID_TYPE, "data");
     }
-    out->data.root = data;
+    out->data = (struct document){data, arena};
     return ERR_OK;
 }
 
@@ -109,7 +110,7 @@ enum err socket_call_parse(const char *text, size_t length, struct arena *arena,
     TRY(parse_object(arena, text, length, &frame, fault));
     TRY(take_id(frame, arena, out, fault));
     TRY(take_call(frame, arena, out, fault));
-    return take_data(frame, out, fault);
+    return take_data(frame, arena, out, fault);
 }
 
 /* ---- Lines -------------------------------------------------------------------------------- */

@@ -189,6 +189,7 @@ struct json;
 /* A parsed JSON text: an object in the arena that it was parsed with, pointing into the text. */
 struct document {
     const struct json *root; /* json.h; NULL after a failure */
+    struct arena *arena;
 };
 
 /* Parses `length` bytes into `out`. The text must be one JSON object, UTF-8, no duplicate keys,
@@ -199,7 +200,8 @@ MUST_USE enum err document_parse(struct document *out, struct arena *arena, cons
                                  size_t length, struct fault *fault);
 
 /* Fills `record` (shape->size bytes, zeroed here first) from the document, copying all text into
- * the arena: nothing of the document is kept. Trims texts, applies limits and formats, ignores unknown names, takes null and ""
+ * the arena, which may be another one than the document's: nothing of the document is kept, and it
+ * is as good afterwards as before. Trims texts, applies limits and formats, ignores unknown names, takes null and ""
  * as absent. The first violation found, in the order of the shape's fields, is returned with
  * fault->field naming it: ERR_MISSING_FIELD, ERR_INVALID_TYPE, ERR_INVALID_ID, ERR_TOO_LONG,
  * ERR_EXACTLY_ONE_CONTENT and others. Contract 1. */

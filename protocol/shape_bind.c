@@ -7,7 +7,7 @@
  * `prefix` is the path to the object being bound, "" for the request itself.
  *
  * What must hold: nothing that was sent goes into a fault. Any thread; nothing of the document is
- * kept. */
+ * kept: the values of a text that is parsed on the way are part of it, in its arena. */
 #include "protocol/json.h"
 
 #include "protocol/eight.h"
@@ -21,7 +21,8 @@
 #define REAL_WHOLE_MAX 9007199254740992.0 /* 2^53: beyond, a double skips whole numbers */
 
 struct binding {
-    struct arena *arena;
+    struct arena *arena;  /* of the record */
+    struct arena *parsed; /* of the document */
     struct fault *fault;
     const char *prefix;
 };
@@ -412,7 +413,7 @@ static enum err read_array(struct binding *binding, const struct field *field,
     const struct json *array = value;
     if (value->kind == JSON_KIND_TEXT && (field->flags & LOOSE) != 0) {
         struct span text = trimmed(value);
-        enum err err = json_parse(binding->arena, text.text, text.length, &array, binding->fault);
+        enum err err = json_parse(binding->parsed, text.text, text.length, &array, binding->fault);
         if (err != ERR_OK) {
             return refuse(binding, err == ERR_TOO_DEEP ? err : ERR_INVALID_TYPE, field, NO_INDEX);
         }
@@ -559,6 +560,6 @@ static enum err bind_object(struct binding *binding, const struct json *object,
 enum err document_bind(const struct document *document, const struct shape *shape,
                        struct arena *arena, void *record, struct fault *fault)
 {
-    struct binding binding = {arena, fault, ""};
+    struct binding binding = {arena, document->arena, fault, ""};
     return bind_object(&binding, document->root, shape, record);
 }
