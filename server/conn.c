@@ -126,7 +126,8 @@ static void inbound_free(struct socket *socket)
 
 void conn_free(struct conns *conns, struct conn *conn)
 {
-    assert(conn->socket.member.session == NULL && conn->socket.resume == NULL);
+    assert(conn->socket.member.session == NULL && conn->socket.resume == NULL &&
+           conn->socket.next == NULL);
     conn_arm(conns, conn, TIMER_NONE);
     struct slot *slot = &conns->slots[conn->handle.slot];
     assert(slot->conn == conn);

@@ -40,12 +40,10 @@ enum conn_timer {
     TIMER_COUNT
 };
 
-/* A frame that was received and waits for those before it. */
+/* A frame that was received and waits, but not the oldest one. */
 struct inbound {
     struct inbound *next;
-    enum lane lane; /* the guess */
-    unsigned queue; /* LANE_WRITE: jobs_queue_of */
-    char *text;     /* owned */
+    char *text; /* owned */
     size_t length;
 };
 
@@ -72,9 +70,10 @@ struct socket {
     bool origin_is_refused;
     char *message; /* owned; the fragments so far */
     size_t message_length, message_size;
-    struct inbound *first_inbound, *last_inbound;
-    size_t inbound_bytes;
-    bool is_paused;     /* not read, because too much waits */
+    struct job *next; /* owned; of the oldest frame that waits, its lane is known; NULL: none */
+    struct inbound *first_inbound, *last_inbound; /* those behind it */
+    size_t inbound_bytes;                         /* of all that wait */
+    bool is_paused;                               /* not read, because too much waits */
     unsigned jobs;      /* its frames that are with workers, or its replay */
     enum lane lane;     /* of all `jobs` */
     unsigned queue;     /* the same */

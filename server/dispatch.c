@@ -4,7 +4,11 @@
  * document. The order of checks is the order in which a client can mend things: is it JSON, is
  * there such a call, is the caller signed in and of the right kind, are the fields right, and
  * then the handler's own rules. Whatever fails, nothing has been changed: the runner takes back
- * what a failed handler wrote (SQLite), or the handler wrote nothing that could not be repeated. */
+ * what a failed handler wrote (SQLite), or the handler wrote nothing that could not be repeated.
+ *
+ * The loop has room where the one writer of SQLite has none. So it parses and binds the frames of sockets
+ * (dispatch_prepare); a worker does so with those that are large, and again with those that something is wrong
+ * with: what is checked before the fields comes before them in any case. */
 #include <string.h>
 
 #include "server/api/chats.h"
@@ -91,13 +95,16 @@ static enum err verify(struct call *call, const char *token, struct caller *out)
                : token_cache_verify(call->tokens, call->settings, token, call->now, out);
 }
 
-/* Runs the row's handler on a parsed document. */
+/* Runs the row's handler on a parsed document, or on `in` (NULL: not made yet). */
 static enum err run_route(struct call *call, const struct route *route,
-                          const struct document *document, void **out)
+                          const struct document *document, const void *in, void **out)
 {
     TRY(check_access(route, &call->who));
-    void *in = arena_alloc(call->arena, route->in->size);
-    TRY(document_bind(document, route->in, call->arena, in, &call->fault));
+    if (in == NULL) {
+        void *bound = arena_alloc(call->arena, route->in->size);
+        TRY(document_bind(document, route->in, call->arena, bound, &call->fault));
+        in = bound;
+    }
     *out = arena_alloc(call->arena, route->out_size);
     enum err err = route->handler(call, in, *out);
     if (err == ERR_DUPLICATE || err == ERR_ABSENT) {
@@ -116,7 +123,7 @@ static enum err run_rest(struct job *job, void **out)
     }
     struct document document;
     TRY(document_parse(&document, call->arena, job->body, job->length, &call->fault));
-    return run_route(call, job->route, &document, out);
+    return run_route(call, job->route, &document, NULL, out);
 }
 
 /* A handler has more to do in the WRITE lane: takes along what it carries. */
@@ -258,9 +265,10 @@ static enum err check_signed_in(struct job *job)
     return ERR_OK;
 }
 
-static enum err run_endpoint(struct job *job, const struct socket_call *frame)
+/* `route` NULL: there is no such call. `data` NULL: it is ready. */
+static enum err run_endpoint(struct job *job, const struct route *route,
+                             const struct document *data)
 {
-    const struct route *route = route_find(frame->call, strlen(frame->call));
     TRY(check_signed_in(job));
     if (route == NULL) {
         return call_blame(&job->call, ERR_UNKNOWN_CALL, "call");
@@ -270,13 +278,14 @@ static enum err run_endpoint(struct job *job, const struct socket_call *frame)
         return ERR_OK; /* dispatch_frame sees that the job was moved */
     }
     void *out = NULL;
-    TRY(run_route(&job->call, route, &frame->data, &out));
+    const void *in = data == NULL ? job->ready->in : NULL;
+    TRY(run_route(&job->call, route, data, in, &out));
     if (goes_on(job)) {
         return ERR_OK;
     }
-    if (frame->id_json != NULL) {
+    if (job->id_json != NULL) {
         struct reply_form form = route->reply;
-        answer_success(job, &form, out, frame->id_json);
+        answer_success(job, &form, out, job->id_json);
     }
     return ERR_OK;
 }
@@ -291,28 +300,40 @@ static enum err run_frame(struct job *job, const struct socket_call *frame)
             return socket_calls[i].run(job, &frame->data);
         }
     }
-    return run_endpoint(job, frame);
+    return run_endpoint(job, route_find(frame->call, strlen(frame->call)), &frame->data);
+}
+
+static enum err run_ready(struct job *job)
+{
+    job->id_json = job->ready->id_json;
+    return run_endpoint(job, job->ready->route, NULL);
+}
+
+/* *is_call: false if it is no frame at all. */
+static enum err parse_and_run(struct job *job, bool *is_call)
+{
+    struct socket_call frame = {.id_json = NULL};
+    enum err err =
+        socket_call_parse(job->body, job->length, job->call.arena, &frame, &job->call.fault);
+    job->id_json = frame.id_json;
+    *is_call = err == ERR_OK;
+    return err == ERR_OK ? run_frame(job, &frame) : err;
 }
 
 /* Returns ERR_BUSY if the job belongs into another lane, where it starts anew. */
 static enum err dispatch_frame(struct job *job)
 {
     enum lane lane = job->lane;
-    struct socket_call frame = {.id_json = NULL};
-    enum err err =
-        socket_call_parse(job->body, job->length, job->call.arena, &frame, &job->call.fault);
-    job->id_json = frame.id_json;
-    if (err != ERR_OK) {
-        answer_failure(job, err, frame.id_json, true);
-        close_with(job, CLOSE_NOT_A_FRAME);
-        return ERR_OK;
-    }
-    err = run_frame(job, &frame);
+    bool is_call = true;
+    enum err err = job->ready != NULL ? run_ready(job) : parse_and_run(job, &is_call);
     if (job->lane != lane) {
         return ERR_BUSY;
     }
     if (err != ERR_OK) {
-        answer_failure(job, err, frame.id_json, frame.id_json != NULL);
+        answer_failure(job, err, job->id_json, job->id_json != NULL || !is_call);
+    }
+    if (!is_call) {
+        close_with(job, CLOSE_NOT_A_FRAME);
     }
     return ERR_OK;
 }
@@ -523,7 +544,7 @@ enum err dispatch_run(struct job *job)
     return ERR_OK;
 }
 
-/* ---- The loop's guess --------------------------------------------------------------------- */
+/* ---- The loop's part ---------------------------------------------------------------------- */
 
 /* The position of the first of `stops` at or after `at`; `length` if there is none. */
 static size_t find_any(const char *text, size_t at, size_t length, const char *stops)
@@ -558,10 +579,38 @@ static const struct route *guess_route(const char *text, size_t length)
     return route;
 }
 
-enum lane dispatch_guess_lane(const char *text, size_t length)
+/* Binds the call's fields; leaves the job as it is if they are not right. */
+static void make_ready(struct job *job, const struct route *route, const struct socket_call *frame)
 {
-    const struct route *route = guess_route(text, length);
-    return route != NULL ? route->lane : LANE_READ;
+    struct fault fault;
+    void *in = arena_alloc(job->arena, route->in->size);
+    if (document_bind(&frame->data, route->in, job->arena, in, &fault) != ERR_OK) {
+        return;
+    }
+    struct ready_call *ready = ARENA_NEW(job->arena, struct ready_call);
+    *ready = (struct ready_call){.route = route, .in = in};
+    if (frame->id_json != NULL) {
+        ready->id_json = arena_text(job->arena, frame->id_json, strlen(frame->id_json));
+    }
+    job->ready = ready;
+}
+
+void dispatch_prepare(struct job *job, struct arena *scratch)
+{
+    struct socket_call frame;
+    struct fault fault;
+    const struct route *route;
+    if (job->length <= FRAME_READY_MAX &&
+        socket_call_parse(job->body, job->length, scratch, &frame, &fault) == ERR_OK) {
+        route = route_find(frame.call, strlen(frame.call));
+        if (route != NULL) {
+            make_ready(job, route, &frame);
+        }
+    } else {
+        route = guess_route(job->body, job->length);
+    }
+    job->lane = route != NULL ? route->lane : LANE_READ;
+    arena_reset(scratch);
 }
 
 bool dispatch_find_chat(const char *text, size_t length, struct oid *chat)
@@ -584,7 +633,9 @@ bool dispatch_guess_chat(const struct job *job, struct oid *chat)
     if (!is_rest && job->kind != JOB_FRAME) {
         return false;
     }
-    const struct route *route = is_rest ? job->route : guess_route(job->body, job->length);
+    const struct route *route = is_rest              ? job->route
+                                : job->ready != NULL ? job->ready->route
+                                                     : guess_route(job->body, job->length);
     bool sends = route != NULL && route->in == &message_create_shape;
     bool reads = route != NULL && route->in == &chat_read_shape;
     bool is_reply = sends && job->who.account.role == ROLE_DOCTOR; /* it changes its order, too */

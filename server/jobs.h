@@ -60,6 +60,14 @@ enum batch_state {
     BATCH_LEFT   /* it is as if it had not been run */
 };
 
+/* A frame's call, parsed and bound before a worker has it. It never changes: a job that is run
+ * again, or goes on in another lane, uses it again. */
+struct ready_call {
+    const struct route *route;
+    const void *in;      /* of route->in; the job's arena, as all in it */
+    const char *id_json; /* the client's id; NULL: no answer is due */
+};
+
 struct job {
     struct job *next;
     enum job_kind kind;
@@ -97,6 +105,8 @@ struct job {
     const void *carried;    /* arena; from one lane to the next, see call.h */
     enum err err;
     const int64_t *counts; /* DUTY_COUNT: arena; of each invariant */
+    /* JOB_FRAME: arena; see dispatch_prepare. NULL: a worker has to parse it. */
+    const struct ready_call *ready;
     /* Out. */
     struct call call;     /* jobs.c sets arena, store, settings, clock and attempts before
                                    it is run; its emissions are the events to fan out */
@@ -165,6 +175,18 @@ void jobs_stop(struct jobs *jobs);
 
 /* ---- What a worker does with one job: dispatch.c ------------------------------------------- */
 
+/* A frame of at most so many bytes is parsed by the loop, a larger one by a worker: parsing the worst
+ * of them takes the loop no longer than a look at a frame of `body_max` bytes. */
+#define FRAME_READY_MAX 4096
+
+/* Loop only. Finds the lane of a JOB_FRAME, whose body is there; and if it calls a row of the table
+ * with fields that are right, makes it ready (job->ready). What is wrong with any other is found,
+ * and told, by a worker in its turn. The lane of what is larger than FRAME_READY_MAX, or not sound,
+ * is guessed by a look at its `call` without parsing it; a worker corrects a wrong guess. The guess
+ * is LANE_READ also where it cannot be sure, so that LANE_WRITE is hardly ever wrong (ws.c).
+ * `scratch` is reset. */
+void dispatch_prepare(struct job *job, struct arena *scratch);
+
 /* Worker only. Parses, checks, runs the handler, encodes the answer: fills the job's out part.
  * Called within store_begin/mark in LANE_WRITE. May set job->lane to another lane and return
  * ERR_BUSY: the job was in the wrong one and is to be handed over (a guess of the loop was
@@ -173,11 +195,6 @@ MUST_USE enum err dispatch_run(struct job *job);
 
 /* Worker only. Turns the outcome into a failure (the commit failed). */
 void dispatch_fail(struct job *job, enum err err);
-
-/* Loop only. The lane that a socket's frame most likely needs, by a look at its `call` without
- * parsing it; a worker corrects a wrong guess. LANE_READ also where it cannot be sure, so that
- * LANE_WRITE is hardly ever wrong (ws.c). */
-enum lane dispatch_guess_lane(const char *text, size_t length);
 
 /* Any thread. Whether a job of LANE_WRITE may share a batch (store.h): it sends a message, not as a doctor,
  * or marks a chat as read. *chat is the chat it names, by a look at its bytes without parsing them; the

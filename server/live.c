@@ -30,6 +30,10 @@ void live_leave(struct conn *conn)
         job_free(loop->jobs, socket->resume);
         socket->resume = NULL;
     }
+    if (socket->next != NULL) {
+        job_free(loop->jobs, socket->next);
+        socket->next = NULL;
+    }
     if (socket->member.session == NULL) {
         return;
     }

@@ -57,6 +57,7 @@
 #define BEAT_MS 20                    /* at most this late is what is due in a busy loop */
 #define BUSY_TURNS 200                /* of the loop in a second */
 #define MS_PER_SECOND 1000
+#define SCRATCH_BYTES 32768
 
 /* ---- What workers hand back ---------------------------------------------------------------- */
 
@@ -515,6 +516,7 @@ static void make_parts(struct loop *loop, const struct loop_settings *given)
     loop->store = given->store;
     loop->clock = given->clock;
     loop->next_expiry_ms = INT64_MAX;
+    loop->scratch = arena_new(SCRATCH_BYTES);
     loop->conns = conns_new(connections_allowed(settings), intervals);
     loop->sessions = sessions_new();
     loop->origins = origins_new(settings->cors_origins);
@@ -677,6 +679,7 @@ void loop_free(struct loop *loop)
     origins_free(loop->origins);
     sessions_free(loop->sessions);
     conns_free(loop->conns);
+    arena_free(loop->scratch);
     free(loop->stuck);
     free(loop->fresh);
     free(loop);

@@ -1,5 +1,5 @@
 /* Main thread only. The one loop of the program: it accepts, reads bytes, wraps them in jobs,
- * fans out events and writes frames; it never parses JSON, touches a store, or waits.
+ * fans out events and writes frames; it parses no large JSON, touches no store, and never waits.
  *
  * How main.c uses it:
  *

@@ -41,6 +41,7 @@ struct loop {
     struct lws_vhost *inside;  /* listener, signals, bus: no client gets there */
     struct lws *listener;      /* NULL once closed */
     struct jobs *jobs;
+    struct arena *scratch; /* for what is over when a function returns: whoever uses it resets it */
     struct bus *bus;
     struct conns *conns;
     struct sessions *sessions;

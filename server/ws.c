@@ -8,11 +8,13 @@
  * those that write. Of these the next follows at once into the WRITE lane if the one before is there,
  * too, in the same queue, which keeps the order of a connection (jobs_keep_order): all that a client sends without waiting shares
  * one commit, or is in the next batch, is answered in order, and in the order of its events. What reads waits for what was written
- * before it, and what follows waits for what reads. This rests on the guess of the lane: whoever is
- * taken for a writer is one. The guess does not take for a writer what may be none, a frame that says
- * "call" twice; only a frame that spells its own "call" with escapes, and has another one within its
- * data, could come to be overtaken, and only its answer and what it reads would show it (contract 4
- * lets answers overtake each other). A writer never goes on into another lane.
+ * before it, and what follows waits for what reads. This rests on the lane that a frame is found to be for:
+ * whoever is taken for a writer is one. It is found by parsing the frame, which is made ready for its
+ * worker thereby (dispatch_prepare), when all that came before it has left: of a socket one frame at
+ * most waits as a job, the others as their bytes. The lane of a large frame is a guess, which does not take for
+ * a writer what may be none, a frame that says "call" twice; only one that spells its own "call" with escapes, and
+ * has another one within its data, could come to be overtaken, and only its answer and what it reads
+ * would show it (contract 4 lets answers overtake each other). A writer never goes on into another lane.
  *
  * Out: frames are shared, carry their header, and wait in a queue. When a turn of the loop has
  * ended, all that a socket was told in it goes out with one call of the system, straight to the
@@ -95,8 +97,7 @@ void ws_close(struct conn *conn, int code)
 
 bool ws_is_settled(const struct conn *conn)
 {
-    return conn->state == WS_CLOSING ||
-           (conn->socket.jobs == 0 && conn->socket.first_inbound == NULL);
+    return conn->state == WS_CLOSING || (conn->socket.jobs == 0 && conn->socket.next == NULL);
 }
 
 /* ---- In ------------------------------------------------------------------------------------ */
@@ -128,9 +129,10 @@ static bool has_credit(struct conn *conn)
 
 /* Whether the next frame may go to a worker while others of this socket are there. It leaves half of
  * the lane to the first frames of others, which are refused if it is full. */
-static bool may_follow(const struct conn *conn, const struct inbound *next)
+static bool may_follow(const struct conn *conn)
 {
     const struct socket *socket = &conn->socket;
+    const struct job *next = socket->next;
     struct jobs *jobs = conn->loop->jobs;
     return conn->state != WS_NEW && socket->lane == LANE_WRITE && next->lane == LANE_WRITE &&
            socket->queue == next->queue && socket->jobs < AHEAD_MAX &&
@@ -138,28 +140,52 @@ static bool may_follow(const struct conn *conn, const struct inbound *next)
            jobs_pending(jobs) < (size_t)conn->loop->settings->lane_max / 2;
 }
 
-/* The job of the oldest frame that waits. */
-static struct job *take_frame(struct conn *conn)
+/* Makes the job of a frame that has none before it that waits; its text goes over. */
+static void make_next(struct conn *conn, char *text, size_t length)
 {
     struct loop *loop = conn->loop;
-    struct socket *socket = &conn->socket;
-    struct inbound *inbound = socket->first_inbound;
-    socket->first_inbound = inbound->next;
-    socket->last_inbound = inbound->next == NULL ? NULL : socket->last_inbound;
-    socket->inbound_bytes -= inbound->length;
     struct job *job = job_new(loop->jobs, JOB_FRAME);
-    job->lane = inbound->lane;
-    job->queue = inbound->queue;
+    assert(conn->socket.next == NULL);
     job->from = conn->handle;
-    job->body = inbound->text;
-    job->length = inbound->length;
+    job->body = text;
+    job->length = length;
+    job->queue = jobs_queue_of(loop->jobs, text, length);
+    dispatch_prepare(job, loop->scratch);
+    conn->socket.next = job;
+}
+
+static void append_inbound(struct socket *socket, char *text, size_t length)
+{
+    struct inbound *inbound = memory_resize(NULL, sizeof *inbound);
+    *inbound = (struct inbound){.text = text, .length = length};
+    if (socket->last_inbound == NULL) {
+        socket->first_inbound = inbound;
+    } else {
+        socket->last_inbound->next = inbound;
+    }
+    socket->last_inbound = inbound;
+}
+
+/* The job of the oldest frame that waits, for a worker. */
+static struct job *take_next(struct conn *conn)
+{
+    struct socket *socket = &conn->socket;
+    struct job *job = socket->next;
+    struct inbound *inbound = socket->first_inbound;
+    socket->next = NULL;
+    socket->inbound_bytes -= job->length;
+    if (inbound != NULL) {
+        socket->first_inbound = inbound->next;
+        socket->last_inbound = inbound->next == NULL ? NULL : socket->last_inbound;
+        make_next(conn, inbound->text, inbound->length);
+        free(inbound);
+    }
     job->who = socket->who;
-    job->fanned_out_rev = fanout_newest_rev(loop->fanout);
+    job->fanned_out_rev = fanout_newest_rev(conn->loop->fanout);
     if (conn->state == WS_NEW && socket->token != NULL) {
         job->token = memory_resize(NULL, strlen(socket->token) + 1);
         strcpy(job->token, socket->token);
     }
-    free(inbound);
     return job;
 }
 
@@ -167,9 +193,9 @@ void ws_next_frames(struct conn *conn)
 {
     struct loop *loop = conn->loop;
     struct socket *socket = &conn->socket;
-    while (conn->state != WS_CLOSING && socket->first_inbound != NULL &&
-           (socket->jobs == 0 || may_follow(conn, socket->first_inbound))) {
-        struct job *job = take_frame(conn);
+    while (conn->state != WS_CLOSING && socket->next != NULL &&
+           (socket->jobs == 0 || may_follow(conn))) {
+        struct job *job = take_next(conn);
         enum lane lane = job->lane; /* not ours any more, once it is submitted */
         unsigned queue = job->queue;
         size_t length = job->length;
@@ -195,22 +221,17 @@ static void message_is_whole(struct conn *conn)
         ws_close(conn, CLOSE_TOO_MANY_CALLS);
         return;
     }
-    struct inbound *inbound = memory_resize(NULL, sizeof *inbound);
-    *inbound = (struct inbound){
-        .lane = dispatch_guess_lane(socket->message, socket->message_length),
-        .queue = jobs_queue_of(conn->loop->jobs, socket->message, socket->message_length),
-        .text = socket->message,
-        .length = socket->message_length};
+    char *text = socket->message;
+    size_t length = socket->message_length;
     socket->message = NULL;
     socket->message_length = 0;
     socket->message_size = 0;
-    if (socket->last_inbound == NULL) {
-        socket->first_inbound = inbound;
+    socket->inbound_bytes += length;
+    if (socket->next == NULL) {
+        make_next(conn, text, length);
     } else {
-        socket->last_inbound->next = inbound;
+        append_inbound(socket, text, length);
     }
-    socket->last_inbound = inbound;
-    socket->inbound_bytes += inbound->length;
     pause_reading(conn, socket->inbound_bytes > INBOUND_MAX || socket->is_leaving);
     ws_next_frames(conn);
 }

@@ -91,6 +91,33 @@ static enum err frame(struct caller who, enum lane lane, const char *text)
     return run();
 }
 
+/* As the loop does it; what it needs for that is gone afterwards. */
+static void prepare(struct caller who, const char *text, size_t length)
+{
+    struct arena *scratch = arena_new(256);
+    begin(JOB_FRAME, LANE_SLOW);
+    job.who = who;
+    job.body = (char *)(uintptr_t)text;
+    job.length = length;
+    dispatch_prepare(&job, scratch);
+    arena_free(scratch);
+}
+
+static enum lane lane_of(const char *text, size_t length)
+{
+    prepare((struct caller){.expires_ms = 0}, text, length);
+    return job.lane;
+}
+
+/* The frame with blanks behind it, `length` bytes in all. */
+static const char *padded(const char *text, size_t length)
+{
+    char *long_text = arena_alloc(world.arena, length + 1);
+    memset(long_text, ' ', length);
+    memcpy(long_text, text, strlen(text));
+    return long_text;
+}
+
 static void answers(const char *part)
 {
     if (strstr(answer, part) == NULL) {
@@ -192,31 +219,191 @@ static void a_call_in_the_wrong_lane_is_handed_over(void **state)
     assert_int_equal(job.lane, LANE_WRITE);
     assert_int_equal(frame(signed_in(world.user), LANE_WRITE, text), ERR_OK);
     answers("\"reason\":\"CHAT_NOT_FOUND\"");
-    assert_int_equal(dispatch_guess_lane(text, strlen(text)), LANE_WRITE);
-    assert_int_equal(dispatch_guess_lane("{\"call\"", 7), LANE_READ);
-    assert_int_equal(dispatch_guess_lane("{\"call\":\"", 9), LANE_READ);
-    assert_int_equal(dispatch_guess_lane("", 0), LANE_READ);
+    assert_int_equal(lane_of(text, strlen(text)), LANE_WRITE);
+    assert_int_equal(lane_of("{\"call\"", 7), LANE_READ);
+    assert_int_equal(lane_of("{\"call\":\"", 9), LANE_READ);
+    assert_int_equal(lane_of("", 0), LANE_READ);
 }
 
-/* What is taken for a writer is not waited for by the writers behind it. */
+/* What is taken for a writer is not waited for by the writers behind it. The lane of a small frame is
+ * known, that of a large one a guess. */
 static void only_what_must_write_is_taken_for_a_writer(void **state)
 {
     (void)state;
     static const struct {
         const char *text;
-        enum lane lane;
+        enum lane lane, guess;
     } frames[] = {
-        {"{\"call\":\"/api/chat/read\",\"data\":{}}", LANE_WRITE},
-        {"{\"data\":{\"text\":\"the \\\"call\\\"\"},\"call\":\"/api/chat/read\"}", LANE_WRITE},
-        {"{\"data\":{\"call\":\"/api/chat/read\"},\"call\":\"/api/chat/detail\"}", LANE_READ},
-        {"{\"call\":\"/api/chat/read\",\"data\":{\"call\":1}}", LANE_READ},
-        {"{\"id\":\"call\",\"call\":\"/api/chat/read\"}", LANE_READ},
-        {"{\"call\":\"/api/chat/detail\",\"data\":{}}", LANE_READ},
+        {"{\"call\":\"/api/chat/read\",\"data\":{}}", LANE_WRITE, LANE_WRITE},
+        {"{\"data\":{\"text\":\"the \\\"call\\\"\"},\"call\":\"/api/chat/read\"}", LANE_WRITE,
+         LANE_WRITE},
+        {"{\"data\":{\"call\":\"/api/chat/read\"},\"call\":\"/api/chat/detail\"}", LANE_READ,
+         LANE_READ},
+        {"{\"call\":\"/api/chat/read\",\"data\":{\"call\":1}}", LANE_WRITE, LANE_READ},
+        {"{\"id\":\"call\",\"call\":\"/api/chat/read\"}", LANE_WRITE, LANE_READ},
+        {"{\"c\\u0061ll\":\"/api/chat/read\"}", LANE_WRITE, LANE_READ},
+        {"{\"call\":\"/api/chat/detail\",\"data\":{}}", LANE_READ, LANE_READ},
+        {"{\"call\":\"/api/chat/read\",\"data\":{}", LANE_WRITE, LANE_WRITE}, /* broken */
+        {"{\"call\":\"ping\"}", LANE_READ, LANE_READ},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(frames); i++) {
-        assert_int_equal(dispatch_guess_lane(frames[i].text, strlen(frames[i].text)),
-                         frames[i].lane);
+        const char *text = frames[i].text;
+        assert_int_equal(lane_of(text, strlen(text)), frames[i].lane);
+        assert_int_equal(lane_of(padded(text, FRAME_READY_MAX), FRAME_READY_MAX), frames[i].lane);
+        assert_int_equal(lane_of(padded(text, FRAME_READY_MAX + 1), FRAME_READY_MAX + 1),
+                         frames[i].guess);
     }
+}
+
+/* What is told of a frame. */
+struct outcome {
+    enum err result, err;
+    enum lane lane;
+    enum verdict verdict;
+    int close_code;
+    const char *answer; /* arena */
+};
+
+static struct outcome run_in(enum lane lane)
+{
+    job.lane = lane;
+    struct outcome outcome = {.result = run(), .err = job.err, .lane = job.lane};
+    outcome.verdict = job.verdict;
+    outcome.close_code = job.close_code;
+    outcome.answer = arena_text(world.arena, answer, strlen(answer));
+    return outcome;
+}
+
+static void assert_alike(const struct outcome *one, const struct outcome *other)
+{
+    assert_int_equal(one->result, other->result);
+    assert_int_equal(one->err, other->err);
+    assert_int_equal(one->lane, other->lane);
+    assert_int_equal(one->verdict, other->verdict);
+    assert_int_equal(one->close_code, other->close_code);
+    assert_string_equal(one->answer, other->answer);
+}
+
+static const struct {
+    const char *text;
+    bool is_ready;
+} both_ways[] = {
+    {"{\"id\":1,\"call\":\"/api/patient/list\",\"data\":{\"userId\":\"USER\"}}", true},
+    {"{\"call\":\"/api/patient/list\",\"data\":{\"userId\":\"USER\"}}", true},
+    {"{\"id\":\"\\u00e9\\\"\",\"call\":\"/api/chat/"
+     "read\",\"data\":{\"chatId\":\"USER\",\"seq\":\"1\"}}",
+     true},
+    {"{\"id\":1,\"call\":\"/api/doctor/chat/list\",\"data\":{}}", false},
+    {"{\"id\":1,\"call\":\"/api/chat/read\",\"data\":{\"chatId\":\"USER\",\"seq\":-1}}", false},
+    {"{\"id\":1,\"call\":\"/api/chat/read\",\"data\":{\"chatId\":\"USER\"}}", false},
+    {"{\"id\":1,\"call\":\"/api/chat/read\",\"data\":[]}", false},
+    {"{\"id\":1,\"call\":\"/api/chat/read\"", false},
+    {"{\"id\":[],\"call\":\"/api/chat/read\"}", false},
+    {"{\"id\":1,\"call\":\"/api/no/such\",\"data\":{}}", false},
+    {"{\"id\":1,\"call\":\"ping\"}", false},
+    {"{\"id\":1,\"call\":\"typing\",\"data\":{\"chatId\":\"no\"}}", false},
+    {"", false},
+};
+
+/* Runs the frame in each lane, as a worker parses it and as the loop has made it ready. */
+static void assert_answered_alike(struct caller who, const char *text, bool is_ready)
+{
+    for (enum lane lane = LANE_READ; lane < LANE_COUNT; lane++) {
+        prepare(who, text, strlen(text));
+        assert_int_equal(job.ready != NULL, is_ready);
+        struct outcome ready = run_in(lane);
+        begin(JOB_FRAME, lane);
+        job.who = who;
+        job.body = (char *)(uintptr_t)text;
+        job.length = strlen(text);
+        struct outcome parsed = run_in(lane);
+        assert_alike(&ready, &parsed);
+    }
+}
+
+static void a_frame_is_answered_alike_whoever_parses_it(void **state)
+{
+    (void)state;
+    char id[OID_TEXT_BYTES];
+    oid_format(world.user.id, id);
+    const struct caller who[] = {
+        signed_in(world.user),
+        signed_in(world.doctor),
+        {{ROLE_NONE, OID_NONE}, 0},
+        {world.user, clock_now(world.clock).ms},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(both_ways); i++) {
+        char *text = arena_text(world.arena, both_ways[i].text, strlen(both_ways[i].text));
+        char *user = strstr(text, "USER");
+        if (user != NULL) {
+            text = arena_format(world.arena, "%.*s%s%s", (int)(user - text), text, id, user + 4);
+        }
+        for (size_t j = 0; j < ARRAY_LENGTH(who); j++) {
+            assert_answered_alike(who[j], text, both_ways[i].is_ready);
+        }
+    }
+}
+
+static void only_frames_that_are_not_large_are_made_ready(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"id\":1,\"call\":\"/api/chat/read\",\"data\":{\"chatId\":"
+                               "\"5b1cfd29aee9ede033ba754c\",\"seq\":1}}";
+    prepare(signed_in(world.user), padded(text, FRAME_READY_MAX), FRAME_READY_MAX);
+    assert_non_null(job.ready);
+    const struct chat_read *in = job.ready->in;
+    assert_ptr_equal(job.ready->route->in, &chat_read_shape);
+    assert_int_equal(in->seq, 1);
+    assert_string_equal(job.ready->id_json, "1");
+    assert_int_equal(run(), ERR_OK);
+    answers("\"reason\":\"CHAT_NOT_FOUND\"");
+    prepare(signed_in(world.user), padded(text, FRAME_READY_MAX + 1), FRAME_READY_MAX + 1);
+    assert_null(job.ready);
+    assert_int_equal(run(), ERR_OK);
+    answers("\"reason\":\"CHAT_NOT_FOUND\"");
+}
+
+/* In the wrong lane, in the right one, and there again: a run that is taken back is run anew. */
+static void what_is_ready_is_so_for_each_run(void **state)
+{
+    (void)state;
+    struct consultation order = world_paid_order(&world);
+    char chat[OID_TEXT_BYTES], id[OID_TEXT_BYTES];
+    oid_format(order.chat_id, chat);
+    oid_format(order.id, id);
+    const char *text = arena_format(
+        world.arena,
+        "{\"id\":7,\"call\":\"/api/consultation/chat/message/create\",\"data\":{\"chatId\":\"%s\","
+        "\"consultationId\":\"%s\",\"type\":\"01\",\"direction\":\"user->doctor\","
+        "\"clientMsgId\":\"m\",\"text\":\" \\u4f60\\u597d \"}}",
+        chat, id);
+    prepare(signed_in(world.user), text, strlen(text));
+    assert_int_equal(run_in(LANE_READ).result, ERR_BUSY);
+    struct outcome first = run_in(LANE_WRITE);
+    assert_int_equal(first.err, ERR_OK);
+    assert_non_null(strstr(first.answer, "\"text\":\"你好\""));
+    assert_non_null(strstr(first.answer, "\"id\":7"));
+    job.id_json = NULL; /* as jobs_forget_outcome does */
+    struct outcome again = run_in(LANE_WRITE);
+    assert_alike(&first, &again);
+}
+
+/* The values of a list that is given as a text are gone, what was taken of them is not. */
+static void what_is_ready_needs_nothing_of_what_was_parsed(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"call\":\"/consultation/create\",\"data\":{\"images\":\"[\\\"https://a/1\\\"]\","
+        "\"content\":\"c\",\"consultationReason\":\"r\","
+        "\"doctorId\":\"5b1cfd29aee9ede033ba754c\","
+        "\"patientId\":\"5b1cfd29aee9ede033ba754c\"}}";
+    prepare(signed_in(world.user), text, strlen(text));
+    assert_non_null(job.ready);
+    const struct consultation_create *in = job.ready->in;
+    assert_int_equal(in->images.count, 1);
+    assert_string_equal(in->images.items[0], "https://a/1");
+    assert_string_equal(in->content, "c");
+    assert_null(job.ready->id_json);
 }
 
 static void a_call_without_id_gets_no_answer(void **state)
@@ -364,6 +551,10 @@ int main(void)
         TEST(a_token_that_ran_out_closes_with_4002),
         TEST(a_call_in_the_wrong_lane_is_handed_over),
         TEST(only_what_must_write_is_taken_for_a_writer),
+        TEST(a_frame_is_answered_alike_whoever_parses_it),
+        TEST(only_frames_that_are_not_large_are_made_ready),
+        TEST(what_is_ready_is_so_for_each_run),
+        TEST(what_is_ready_needs_nothing_of_what_was_parsed),
         TEST(a_call_without_id_gets_no_answer),
         TEST(resuming_brings_what_was_missed_and_no_more),
         TEST(a_retracted_message_is_replayed_without_its_content),
