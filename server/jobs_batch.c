@@ -4,8 +4,9 @@
  *                             ^          '--> rest: runs of their own, here or by the other writers --> loop
  *                             '-- what has to wait
  *
- * A worker takes all that waits in its queue and plans: what sends a message or marks a chat as read shares
- * a batch (store_batch_begin); all else is a run of its own, as ever. Half of the writers (option) do that, each with a
+ * A worker takes all that waits in its queue, a moment later where more come at once (company.h), and plans:
+ * what sends a message or marks a chat as read shares a batch (store_batch_begin); all else is a run of its own,
+ * as ever. Half of the writers (option) do that, each with a
  * queue that has the calls of some of the chats, so that one batch waits for the journal while another is being made.
  * The others make the runs, so that a doctor's reply, which waits for the journal five times, holds nobody up.
  *
@@ -25,11 +26,13 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "protocol/memory.h"
 #include "server/api/replay.h"
 #include "server/audit_chain.h"
 #include "server/clock.h"
+#include "server/company.h"
 #include "server/jobs_parts.h"
 
 #define BATCH_TRIES 4
@@ -55,6 +58,8 @@ struct batcher {
     size_t room;            /* of `named` */
     size_t chats_left;      /* that may still come into this turn's batch */
     size_t kept;            /* jobs that the store has joined to the batch */
+    struct company company; /* who may come again at once */
+    pthread_cond_t never;   /* nobody signals it: a wait that ends by itself; monotonic */
     bool waits[JOBS_MARKS]; /* by sender: nothing of it may pass any more in this turn */
     /* By sender: 1 + the mark of the chat of its jobs in the batch; 0: it has none there. */
     uint16_t chat_of[JOBS_MARKS];
@@ -189,6 +194,39 @@ static void plan(struct batcher *b)
     b->is_stuck = b->planned.batch.count == 0 && b->planned.rest.count == 0;
 }
 
+/* Waits a moment. The lane's `filled` would end it for each job that comes. */
+static void await_next_look(struct batcher *b, int64_t now_ms)
+{
+    const int64_t until_ms = now_ms + COMPANY_LOOK_MS;
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    (void)pthread_cond_timedwait(&b->never, &b->worker->queue->lock, &until);
+}
+
+/* Under the lane's lock, which others get meanwhile. */
+static void await_company(struct batcher *b)
+{
+    const struct lane_queue *lane = b->worker->queue;
+    const size_t run_max = b->worker->jobs->settings.run_max;
+    int64_t now_ms = clock_monotonic_ms();
+    size_t here = lane->waiting.count + b->held.count;
+    while (!lane->is_stopping && here < run_max && company_is_awaited(&b->company, here, now_ms)) {
+        await_next_look(b, now_ms);
+        now_ms = clock_monotonic_ms();
+        here = lane->waiting.count + b->held.count;
+    }
+    company_settle(&b->company, here, now_ms);
+}
+
+/* A batch is made, and will be handed back. */
+static void expect_company(struct batcher *b, size_t answered, int64_t begun_ms)
+{
+    struct lane_queue *lane = b->worker->queue;
+    pthread_mutex_lock(&lane->lock);
+    company_expect(&b->company, answered, lane->waiting.count + b->held.count, begun_ms,
+                   clock_monotonic_ms());
+    pthread_mutex_unlock(&lane->lock);
+}
+
 /* Takes all that waits in the lane. False: the pool stops, and there is nothing left. */
 static bool take(struct batcher *b)
 {
@@ -199,6 +237,7 @@ static bool take(struct batcher *b)
            !(lane->is_stopping && b->held.first == NULL)) {
         pthread_cond_wait(&lane->filled, &lane->lock);
     }
+    await_company(b);
     job_list_append(&b->held, &lane->waiting);
     lane->held = b->held.count;
     lane->is_freed = false;
@@ -452,24 +491,43 @@ static void run_rest(struct batcher *b)
     }
 }
 
-void jobs_batch_main(struct worker *worker)
+static struct batcher *batcher_new(struct worker *worker)
 {
     struct batcher *b = memory_resize(NULL, sizeof *b);
     memset(b, 0, sizeof *b);
     b->worker = worker;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->never, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return b;
+}
+
+static void batcher_free(struct batcher *b)
+{
+    pthread_cond_destroy(&b->never);
+    free(b->named);
+    free(b);
+}
+
+void jobs_batch_main(struct worker *worker)
+{
+    struct batcher *b = batcher_new(worker);
     while (take(b)) {
         struct job_list done = {.count = 0};
         plan(b);
         if (b->planned.batch.first != NULL) {
+            const int64_t begun_ms = clock_monotonic_ms();
             run_batch(b, &done);
+            expect_company(b, done.count, begun_ms);
             jobs_hand_back(worker->jobs, &done);
         }
         if (b->planned.rest.first != NULL) {
             run_rest(b);
         }
     }
-    free(b->named);
-    free(b);
+    batcher_free(b);
 }
 
 /* Waits for a job; NULL: there will be none. */
