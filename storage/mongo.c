@@ -294,7 +294,8 @@ enum err mongo_insert_each(struct mongo_session *s, enum collection collection,
     bson_t reply;
     bson_error_t error = {0};
     bson_t options = BSON_INITIALIZER;
-    BSON_APPEND_BOOL(&options, "ordered", false); /* one that is refused does not stop the rest */
+    BSON_APPEND_BOOL(&options, "ordered", false);  /* one that is refused does not stop the rest */
+    BSON_APPEND_BOOL(&options, "validate", false); /* shape_bson.c writes nothing else */
     const bson_t **list = (const bson_t **)(void *)documents;
     bool is_done = mongoc_collection_insert_many(in, list, count, &options, &reply, &error);
     if (!is_done && (is_lost_connection(&error) || is_not_primary(&error)) &&

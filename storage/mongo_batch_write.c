@@ -209,6 +209,7 @@ static enum err update_chats(struct mongo_session *s)
     bson_t upsert = BSON_INITIALIZER;
     BSON_APPEND_BOOL(&unordered, "ordered", false);
     BSON_APPEND_BOOL(&upsert, "upsert", true);
+    BSON_APPEND_BOOL(&upsert, "validate", false);
     mongoc_bulk_operation_t *bulk =
         mongoc_collection_create_bulk_operation_with_opts(in, &unordered);
     for (size_t i = 0; i < count; i++) {

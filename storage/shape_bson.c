@@ -1,7 +1,8 @@
 /* Records, conditions and changes as BSON documents, driven by the shape.
  *
  * Everything is built by this program's own tables: no name and no operator comes from outside,
- * and values are BSON values, never text to be parsed.
+ * and values are BSON values, never text to be parsed. Texts are UTF-8 already: JSON is refused if its
+ * are not (json_text.c). So the driver need not look at each document again where there are many.
  *
  * Two conditions may fall on one field (seq above this and below that). The first one on a field
  * stands in the filter itself, the others beside it in an $and, so that no key is there twice.
