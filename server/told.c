@@ -2,7 +2,9 @@
  * messages, which are read off the text where protocol/envelope.c has put them. It grows while its
  * oldest entry is still worth remembering, up to TOLD_MAX; most accounts need a few entries or none.
  *
- * Two texts are held to be the same when 64 bits agree. The texts of one account in two minutes
+ * Each message that is told asks for its retraction: without one that is known nothing is searched.
+ *
+ * Two texts are held to be the same when 63 bits agree. The texts of one account in two minutes
  * are thousands at most: that two of them meet by chance has odds of 1 to 10^12. */
 #include "server/told.h"
 
@@ -15,9 +17,10 @@
 #include "protocol/memory.h"
 
 #define SIZE_MIN 16
+#define IS_RETRACTION UINT64_C(1)
 
 struct told_frame {
-    uint64_t hash;
+    uint64_t hash; /* its last bit: IS_RETRACTION, or nothing */
     int64_t at_ms;
 };
 
@@ -42,7 +45,7 @@ static void grow(struct told *told)
 
 static uint64_t hash_of_text(const struct frame *frame)
 {
-    return hash_bytes(HASH_START, frame_text(frame), frame_length(frame));
+    return hash_bytes(HASH_START, frame_text(frame), frame_length(frame)) & ~IS_RETRACTION;
 }
 
 /* The hash of the message's id, if the frame is such an event of a message:
@@ -62,7 +65,7 @@ static bool hash_of_message(const struct frame *frame, enum event event, uint64_
     if (id == NULL || strlen(id) < sizeof data - 1 + OID_TEXT_BYTES - 1) {
         return false;
     }
-    *hash = hash_bytes(HASH_START, id + sizeof data - 1, OID_TEXT_BYTES - 1);
+    *hash = hash_bytes(HASH_START, id + sizeof data - 1, OID_TEXT_BYTES - 1) | IS_RETRACTION;
     return true;
 }
 
@@ -71,6 +74,7 @@ static void note(struct told *told, uint64_t hash, int64_t now_ms)
     if (told->count == told->size) {
         bool is_old = told->count > 0 && now_ms - told->ring[told->start].at_ms > TOLD_MS;
         if (is_old || told->size >= TOLD_MAX) {
+            told->retractions -= told->ring[told->start].hash & IS_RETRACTION;
             told->start = (told->start + 1) % told->size;
             told->count--;
         } else {
@@ -79,6 +83,7 @@ static void note(struct told *told, uint64_t hash, int64_t now_ms)
     }
     told->ring[(told->start + told->count) % told->size] =
         (struct told_frame){.hash = hash, .at_ms = now_ms};
+    told->retractions += hash & IS_RETRACTION;
     told->count++;
 }
 
@@ -114,6 +119,6 @@ bool told_has(const struct told *told, const struct frame *frame)
 bool told_is_taken_back(const struct told *told, const struct frame *frame)
 {
     uint64_t hash;
-    return told->count > 0 && hash_of_message(frame, EVENT_MESSAGE_CREATED, &hash) &&
+    return told->retractions > 0 && hash_of_message(frame, EVENT_MESSAGE_CREATED, &hash) &&
            has(told, hash);
 }

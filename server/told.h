@@ -16,6 +16,7 @@
 struct told {
     struct told_frame *ring; /* owned */
     size_t size, start, count;
+    size_t retractions; /* of `count` */
 };
 
 void told_free(struct told *told);

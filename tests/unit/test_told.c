@@ -90,6 +90,28 @@ static void a_noted_retraction_does_not_count_as_told(void **state)
     told_free(&told);
 }
 
+/* With all that was told then; what comes later is known as ever. */
+static void a_retraction_is_forgotten_in_its_turn(void **state)
+{
+    (void)state;
+    struct told told = {.count = 0};
+    struct frame *before = created(1), *after = retracted(1), *other = created(2);
+    told_note_retraction(&told, after, SOON);
+    for (size_t i = 1; i < TOLD_MAX; i++) {
+        told_note(&told, other, SOON);
+    }
+    assert_true(told_is_taken_back(&told, before));
+    told_note(&told, other, SOON);
+    assert_false(told_is_taken_back(&told, before));
+    told_note_retraction(&told, after, SOON);
+    assert_true(told_is_taken_back(&told, before));
+    assert_false(told_is_taken_back(&told, other));
+    frame_drop(before);
+    frame_drop(after);
+    frame_drop(other);
+    told_free(&told);
+}
+
 static void frames_that_no_node_wrote_are_nobodys_message(void **state)
 {
     (void)state;
@@ -117,6 +139,7 @@ int main(void)
         cmocka_unit_test(a_frame_is_known_again_by_its_text),
         cmocka_unit_test(a_message_told_as_retracted_is_taken_back),
         cmocka_unit_test(a_noted_retraction_does_not_count_as_told),
+        cmocka_unit_test(a_retraction_is_forgotten_in_its_turn),
         cmocka_unit_test(frames_that_no_node_wrote_are_nobodys_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
