@@ -306,9 +306,10 @@ static enum err insert_and_tell(struct call *call, const struct chat *chat,
     return inserted;
 }
 
-/* Posts those that are not there yet. */
+/* Posts those that are not there yet. ERR_DUPLICATE besides: their places were reserved long ago and
+ * the store is ordered: it has no message with a smaller seq and a newer stamp than another (replay.c). */
 static enum err insert_missing(struct call *call, const struct consultation *order,
-                               const struct message *drafts, size_t count)
+                               const struct message *drafts, size_t count, bool is_reserved_before)
 {
     struct oid *ids = arena_array(call->arena, count, sizeof *ids);
     struct message *missing = arena_array(call->arena, count, sizeof *missing);
@@ -328,19 +329,26 @@ static enum err insert_missing(struct call *call, const struct consultation *ord
         struct audit_note note = note_of(&before[i]);
         audit_note_again(call, &note);
     }
+    if (missing_count > 0 && is_reserved_before &&
+        store_is_ordered(store_of_session(call->store))) {
+        return ERR_DUPLICATE;
+    }
     struct chat chat = {.user_id = order->user_id, .doctor_id = order->doctor_id};
     return insert_and_tell(call, &chat, missing, missing_count);
 }
 
 /* A chat that gives places away which are taken lags behind its messages, as in a copy of a database
- * that was made while it was in use. */
+ * that was made while it was in use. One without messages does not. */
 static enum err bring_forward(struct call *call, struct oid chat_id)
 {
     struct condition condition = WHERE(message, chat_id, IS, chat_id);
     struct query query = {
         .conditions = &condition, .condition_count = 1, .sort = {SORT_DOWN(message, seq)}};
     struct message newest;
-    TRY(store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &newest));
+    enum err err = store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &newest);
+    if (err != ERR_OK) {
+        return err == ERR_ABSENT ? ERR_OK : err;
+    }
     struct change change = MAX(chat, last_seq, newest.seq);
     return store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, NULL, 0, &change, 1,
                         NULL);
@@ -360,11 +368,13 @@ static enum err release(struct call *call, struct consultation *order,
                : store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
 }
 
-/* Posts what is missing at the places that the order has for it. ERR_DUPLICATE: others are there. */
+/* Posts what is missing at the places that the order has for it. ERR_DUPLICATE: others are there, or
+ * may have passed them. */
 static enum err post_at_places(struct call *call, struct consultation *order,
                                const struct reservation_fields *fields, struct message *drafts,
                                size_t count)
 {
+    bool is_reserved_before = number_at(order, fields->seq) != 0;
     TRY(reserve(call, order, fields, drafts, count));
     int64_t seq = number_at(order, fields->seq);
     int64_t user_total = number_at(order, fields->user_total);
@@ -376,7 +386,7 @@ static enum err post_at_places(struct call *call, struct consultation *order,
         drafts[i].user_total = user_total;
         drafts[i].doctor_total = doctor_total;
     }
-    return insert_missing(call, order, drafts, count);
+    return insert_missing(call, order, drafts, count, is_reserved_before);
 }
 
 enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,

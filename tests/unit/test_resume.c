@@ -384,8 +384,30 @@ static void a_retraction_that_was_cut_short_is_told_when_it_is_repeated(void **s
     fail_msg("the call never succeeded");
 }
 
-/* The disclaimer is posted by a sweeper long after its place was reserved by a process that died;
- * a client whose cursor lies between the two is told. */
+/* As the user that sends them: `count` messages; the first of them, by their seqs, go into `ids`. */
+static void send_many(const struct consultation *order, size_t count, struct oid *ids)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct message message;
+        assert_int_equal(world_send(&world, world.user, order, "一句", NULL, &message), ERR_OK);
+        ids[i] = message.id;
+    }
+    world_forget_events(&world);
+}
+
+static void assert_stamps_grow_with_seqs(struct oid chat_id)
+{
+    size_t count;
+    int64_t newest = 0;
+    const struct message *messages = world_messages(&world, chat_id, &count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(messages[i].is_retract || messages[i].rev > newest);
+        newest = messages[i].is_retract ? newest : messages[i].rev;
+    }
+}
+
+/* The disclaimer is posted by a sweeper long after its place was reserved by a process that died, and
+ * others have come behind that; a client whose cursor lies between the two is told. */
 static void what_is_finished_for_a_dead_process_is_replayed(void **state)
 {
     (void)state;
@@ -401,10 +423,13 @@ static void what_is_finished_for_a_dead_process_is_replayed(void **state)
             assert_true(n > 5);
             return;
         }
+        struct oid behind[5];
+        send_many(&order, ARRAY_LENGTH(behind), behind);
         world_shift(&world, SETTLED_MS);
         int64_t rev = clock_stamp(world.clock);
         assert_int_equal(world_send(&world, world.doctor, &order, "回复", "d-1", &message), ERR_OK);
         world_sweep_all(&world);
+        assert_stamps_grow_with_seqs(order.chat_id);
         size_t count, newer = 0;
         const struct message *messages = world_messages(&world, order.chat_id, &count);
         for (size_t i = 0; i < count; i++) {
