@@ -10,9 +10,11 @@ static const struct collection_row collections[COLLECTION_COUNT] = {
 #define COLLECTION(name_, record_, stored_)                                                        \
     [COLLECTION_##name_] = {.name = (stored_), .shape = &record_##_shape},
 #define INDEX(...)
+#define PARTIAL_INDEX(...)
 #include "storage/collections.def"
 #undef COLLECTION
 #undef INDEX
+#undef PARTIAL_INDEX
 };
 
 /* One to four members become their offsets and their number. */
@@ -37,9 +39,16 @@ static const struct index_row indexes[] = {
      .name = (name_),                                                                              \
      .unique = (unique_),                                                                          \
      MEMBERS(type_, __VA_ARGS__)},
+#define PARTIAL_INDEX(collection_, name_, bool_, type_, ...)                                       \
+    {.collection = COLLECTION_##collection_,                                                       \
+     .name = (name_),                                                                              \
+     .is_partial = true,                                                                           \
+     .if_true = offsetof(struct type_, bool_),                                                     \
+     MEMBERS(type_, __VA_ARGS__)},
 #include "storage/collections.def"
 #undef COLLECTION
 #undef INDEX
+#undef PARTIAL_INDEX
 };
 
 const struct collection_row *collection_row(enum collection collection)

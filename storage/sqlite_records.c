@@ -172,12 +172,15 @@ static enum err select_rows(struct sqlite_session *s, struct arena *arena,
     struct record_rows rows = {
         .arena = arena, .shape = collection_row(collection)->shape, .limit = query->limit};
     enum err err = ERR_OK;
-    while (err == ERR_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        err = read_row(s, statement, arena, rows.shape, record_rows_add(&rows));
+    bool is_over = false;
+    while (err == ERR_OK && !is_over && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        void *record = record_rows_add(&rows);
+        err = read_row(s, statement, arena, rows.shape, record);
+        is_over = err == ERR_OK && query->is_last != NULL && query->is_last(record, query->data);
     }
     statement_done(statement);
     TRY(err);
-    TRY(sqlite_outcome(s, rc));
+    TRY(is_over ? ERR_OK : sqlite_outcome(s, rc));
     *out = (struct object_list){.items = rows.items, .count = rows.count};
     return ERR_OK;
 }

@@ -109,18 +109,36 @@ static enum err columns_make(sqlite3 *db, const struct collection_row *row, char
     return err;
 }
 
+static const char *bool_of_partial(const struct index_row *index)
+{
+    return shape_field(collection_row(index->collection)->shape, index->if_true)->name;
+}
+
+/* A partial index says in its name of what: another store may have all records in one. */
+static void add_index_name(struct strbuf *out, const struct index_row *index)
+{
+    strbuf_add_format(out, "%s_%s", collection_row(index->collection)->name, index->name);
+    if (index->is_partial) {
+        strbuf_add_format(out, "_%s", bool_of_partial(index));
+    }
+}
+
 static enum err index_make(sqlite3 *db, const struct index_row *index, char why[256])
 {
     const struct collection_row *row = collection_row(index->collection);
     struct strbuf sql;
     strbuf_init(&sql, 0);
-    strbuf_add_format(&sql, "CREATE %sINDEX IF NOT EXISTS \"%s_%s\" ON \"%s\" (",
-                      index->unique ? "UNIQUE " : "", row->name, index->name, row->name);
+    strbuf_add_format(&sql, "CREATE %sINDEX IF NOT EXISTS \"", index->unique ? "UNIQUE " : "");
+    add_index_name(&sql, index);
+    strbuf_add_format(&sql, "\" ON \"%s\" (", row->name);
     for (size_t i = 0; i < index->count; i++) {
         strbuf_add_format(&sql, i == 0 ? "\"%s\"" : ",\"%s\"",
                           shape_field(row->shape, index->offsets[i])->name);
     }
     strbuf_add_char(&sql, ')');
+    if (index->is_partial) {
+        strbuf_add_format(&sql, " WHERE \"%s\"=1", bool_of_partial(index));
+    }
     const enum err err = run(db, strbuf_text(&sql), why);
     strbuf_free(&sql);
     return err;
@@ -150,8 +168,9 @@ static enum err expectation_set(sqlite3 *db, const struct index_row *index, char
     }
     struct strbuf sql;
     strbuf_init(&sql, 0);
-    strbuf_add_format(&sql, "INSERT INTO sqlite_stat1 VALUES ('%s','%s_%s','%d", row->name,
-                      row->name, index->name, ALL);
+    strbuf_add_format(&sql, "INSERT INTO sqlite_stat1 VALUES ('%s','", row->name);
+    add_index_name(&sql, index);
+    strbuf_add_format(&sql, "','%d", ALL);
     for (size_t i = 0; i < index->count; i++) {
         strbuf_add_format(&sql, " %d", records);
         records = records > FEW && i + 2 < index->count ? records / 4 : 1;
@@ -220,16 +239,16 @@ static enum err make_all(sqlite3 *db, bool upgrades, char why[256])
 static bool has_row(const char *name)
 {
     size_t count = 0;
+    bool has = false;
     const struct index_row *indexes = index_rows(&count);
-    for (size_t i = 0; i < count; i++) {
-        const char *table = collection_row(indexes[i].collection)->name;
-        const size_t length = strlen(table);
-        if (strncmp(name, table, length) == 0 && name[length] == '_' &&
-            strcmp(name + length + 1, indexes[i].name) == 0) {
-            return true;
-        }
+    for (size_t i = 0; i < count && !has; i++) {
+        struct strbuf indexed;
+        strbuf_init(&indexed, 0);
+        add_index_name(&indexed, &indexes[i]);
+        has = strcmp(name, strbuf_text(&indexed)) == 0;
+        strbuf_free(&indexed);
     }
-    return false;
+    return has;
 }
 
 /* The names are gathered first: a statement that reads the schema would keep it from changing. */

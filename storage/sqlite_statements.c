@@ -3,7 +3,8 @@
  * The key is the plan's form in a few bytes; it costs a walk over the plan but no text. The SQL is
  * written only on a miss. Key, SQL and binding walk the plan in the same order (changes, then
  * conditions, then limit and skip), so that parameter ?N is the N-th value of that walk; no value
- * is ever written into SQL. A ONE_OF list is padded with its last item to the next power of two,
+ * is ever written into SQL, but which of its two a bool is to be: a partial index is found by that.
+ * A ONE_OF list is padded with its last item to the next power of two,
  * so that lists of all lengths share a few statements.
  *
  * What must hold: a statement that was handed out is reset before the next one is asked for in the
@@ -104,6 +105,12 @@ static bool asks_for_absence(const struct field *field, const struct condition *
     }
 }
 
+/* Of conditions whose value is part of the statement: none is bound. */
+static bool is_written(const struct field *field, const struct condition *condition)
+{
+    return field->kind == KIND_BOOL && condition->compare == IS;
+}
+
 static void plan_key(const struct plan *plan, struct key *key)
 {
     key->length = 0;
@@ -122,6 +129,8 @@ static void plan_key(const struct plan *plan, struct key *key)
         key_add(key, (size_t)condition->compare << 1 | asks_for_absence(field, condition));
         if (condition->compare == ONE_OF) {
             key_add(key, padded(list_count(field, condition)));
+        } else if (is_written(field, condition)) {
+            key_add(key, condition->value.boolean);
         }
     }
     for (size_t i = 0; i < ARRAY_LENGTH(plan->sort) && plan->sort[i].used; i++) {
@@ -227,6 +236,8 @@ static void add_condition(struct strbuf *sql, const struct plan *plan,
         strbuf_add_format(sql, "\"%s\" IN (", field->name);
         add_parameters(sql, padded(list_count(field, condition)), next);
         strbuf_add_char(sql, ')');
+    } else if (is_written(field, condition)) {
+        strbuf_add_format(sql, "\"%s\"=%d", field->name, condition->value.boolean);
     } else {
         strbuf_add_format(sql, "%s\"%s\"%s?%d%s", forms[compare].before, field->name,
                           forms[compare].middle, (*next)++, forms[compare].after);
@@ -345,7 +356,7 @@ static int bind_list(sqlite3_stmt *statement, int *next, const struct field *fie
 static int bind_condition(sqlite3_stmt *statement, int *next, const struct field *field,
                           const struct condition *condition)
 {
-    if (asks_for_absence(field, condition)) {
+    if (asks_for_absence(field, condition) || is_written(field, condition)) {
         return SQLITE_OK;
     }
     switch (condition->compare) {

@@ -83,6 +83,7 @@ static const struct {
     enum err (*step)(struct store_session *session);
 } upgrades[STORE_VERSION - 1] = {
     {drop_old_indexes}, /* lists got wider indexes under new names; the old ones cost writes */
+    {drop_old_indexes}, /* SQLite: of messages' stamps only a partial one is needed */
 };
 
 static enum err upgrade(struct store_session *session, struct arena *arena, struct store_info *info)
@@ -575,6 +576,7 @@ enum err store_find(struct store_session *session, struct arena *arena, enum col
 {
     assert(query->skip >= 0 && query->limit >= 0);
     assert(query->sort[0].used || !query->sort[1].used);
+    assert(query->is_last == NULL || session->store->ordered);
     assert_conditions(collection, query->conditions, query->condition_count);
     *out = (struct object_list){.items = NULL, .count = 0};
     if (matches_nothing(collection, query->conditions, query->condition_count)) {

@@ -27,9 +27,11 @@ struct store_session;
 enum collection {
 #define COLLECTION(name, record, stored) COLLECTION_##name,
 #define INDEX(...)
+#define PARTIAL_INDEX(...)
 #include "storage/collections.def"
 #undef COLLECTION
 #undef INDEX
+#undef PARTIAL_INDEX
     COLLECTION_COUNT
 };
 
@@ -40,6 +42,8 @@ struct index_row {
     enum collection collection;
     const char *name;
     bool unique;
+    bool is_partial;
+    size_t if_true;                    /* is_partial: of the bool, see collections.def */
     size_t offsets[INDEX_MEMBERS_MAX]; /* of the members in the record */
     size_t count;
 };
@@ -188,6 +192,8 @@ struct sort {
     bool used;
 };
 
+typedef bool (*record_is_fn)(const void *record, const void *data);
+
 struct query {
     const struct condition *conditions; /* all must hold */
     size_t condition_count;             /* at most CONDITIONS_MAX */
@@ -195,6 +201,9 @@ struct query {
     int64_t skip;    /* 0 or more */
     int64_t limit;   /* 0: no limit */
     bool is_doubted; /* see store_get_doubted */
+    /* NULL, or: whether reading ends with this record, asked with `data`. Only of an ordered store. */
+    record_is_fn is_last;
+    const void *data;
 };
 
 /* ---- Opening ------------------------------------------------------------------------------ */

@@ -3,7 +3,12 @@
  *
  * Every message carries the stamp of its last change, and so does its chat. A client that missed
  * a message and its retraction is told of the retraction only, which shows it that there was one:
- * what was taken back in between never reaches the other side. */
+ * what was taken back in between never reaches the other side.
+ *
+ * Where the store is ordered, a chat's messages got their stamps in the order of their seqs, and only
+ * a retraction gives a newer one (posts.c gives no message a place that is older than others' stamps).
+ * So the messages are read from the newest down until one that is known, and the retracted ones by their
+ * stamps: an index of all stamps, to be written with each message, is not needed. Elsewhere it is. */
 #include "server/api/replay.h"
 
 #include <stdlib.h>
@@ -92,23 +97,85 @@ static enum err read_chats(struct call *call, struct account account, int64_t re
     return store_find(call->store, call->arena, COLLECTION_CHATS, &query, out);
 }
 
+/* The chats' messages with newer stamps, all or only the retracted ones. */
+static enum err read_stamped(struct call *call, struct oid_list chat_ids, int64_t rev,
+                             bool is_of_retracted, int64_t limit, struct object_list *out)
+{
+    struct condition conditions[] = {WHERE_ONE_OF_IDS(message, chat_id, chat_ids),
+                                     WHERE(message, rev, ABOVE, rev),
+                                     WHERE(message, is_retract, IS, true)};
+    struct query query = {
+        .conditions = conditions, .condition_count = is_of_retracted ? 3 : 2, .limit = limit};
+    return store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out);
+}
+
+static bool is_known(const void *record, const void *rev)
+{
+    return ((const struct message *)record)->rev <= *(const int64_t *)rev;
+}
+
+/* A chat's messages that are new, as far as they were not retracted before. One with an old stamp,
+ * retracted or not, was stored before that, as were all with smaller seqs. */
+static enum err read_newest(struct call *call, struct oid chat_id, int64_t rev, int64_t limit,
+                            struct object_list *out)
+{
+    struct condition in_chat = WHERE(message, chat_id, IS, chat_id);
+    struct query query = {.conditions = &in_chat,
+                          .condition_count = 1,
+                          .sort = {SORT_DOWN(message, seq)},
+                          .limit = limit,
+                          .is_last = is_known,
+                          .data = &rev};
+    TRY(store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out));
+    const struct message *messages = out->items;
+    out->count -= out->count > 0 && is_known(&messages[out->count - 1], &rev);
+    return ERR_OK;
+}
+
+/* Retracted messages are taken from their own reading, which comes last: of one that is retracted in
+ * between both is told rather than neither. Where reading ends at `limit` new ones, what of them is
+ * retracted is among the others, so that there are as many in all. */
+static enum err read_in_order(struct call *call, struct oid_list chat_ids, int64_t rev,
+                              int64_t limit, struct object_list *out)
+{
+    struct object_list *lists = arena_array(call->arena, chat_ids.count, sizeof *lists), retracted;
+    int64_t total = 0;
+    size_t read = 0;
+    while (read < chat_ids.count && (limit == 0 || total < limit)) {
+        TRY(read_newest(call, chat_ids.items[read], rev, limit == 0 ? 0 : limit - total,
+                        &lists[read]));
+        total += (int64_t)lists[read++].count;
+    }
+    TRY(read_stamped(call, chat_ids, rev, true, limit, &retracted));
+    struct message *all = arena_array(call->arena, (size_t)total + retracted.count, sizeof *all);
+    size_t count = 0;
+    for (size_t i = 0; i < read; i++) {
+        const struct message *messages = lists[i].items;
+        for (size_t j = 0; j < lists[i].count; j++) {
+            if (!messages[j].is_retract) {
+                all[count++] = messages[j];
+            }
+        }
+    }
+    if (retracted.count > 0) {
+        memcpy(&all[count], retracted.items, retracted.count * sizeof *all);
+    }
+    *out = (struct object_list){all, count + retracted.count};
+    return ERR_OK;
+}
+
 static enum err read_messages(struct call *call, const struct object_list *chats, int64_t rev,
                               int64_t limit, struct object_list *out)
 {
-    *out = (struct object_list){NULL, 0};
-    if (chats->count == 0) {
-        return ERR_OK;
-    }
     const struct chat *rows = chats->items;
     struct oid *ids = arena_array(call->arena, chats->count, sizeof *ids);
     for (size_t i = 0; i < chats->count; i++) {
         ids[i] = rows[i].id;
     }
-    struct condition conditions[] = {
-        WHERE_ONE_OF_IDS(message, chat_id, ((struct oid_list){ids, chats->count})),
-        WHERE(message, rev, ABOVE, rev)};
-    struct query query = {.conditions = conditions, .condition_count = 2, .limit = limit};
-    return store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out);
+    struct oid_list chat_ids = {ids, chats->count};
+    return store_is_ordered(store_of_session(call->store))
+               ? read_in_order(call, chat_ids, rev, limit, out)
+               : read_stamped(call, chat_ids, rev, false, limit, out);
 }
 
 static enum err read_consultations(struct call *call, struct account account, int64_t rev,

@@ -238,6 +238,200 @@ static void a_chats_messages_are_replayed_by_seq_whatever_their_stamps(void **st
     (void)told("", "");
 }
 
+/* ---- In a store that is ordered ------------------------------------------------------------- */
+
+/* As the user that sends them: `count` messages; the first of them, by their seqs, go into `ids`. */
+static void send_many(const struct consultation *order, size_t count, struct oid *ids)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct message message;
+        assert_int_equal(world_send(&world, world.user, order, "一句", NULL, &message), ERR_OK);
+        ids[i] = message.id;
+    }
+    world_forget_events(&world);
+}
+
+static void retract(struct oid id)
+{
+    struct message out;
+    struct by_id in = {id};
+    world_as(&world, world.user);
+    assert_int_equal(world_call(&world, "/api/consultation/chat/message/retract", &in, &out),
+                     ERR_OK);
+    world_forget_events(&world);
+}
+
+/* What the doctor is told by a resume; complete: not refused for its length. */
+static void assert_resume(int64_t rev, bool is_complete, size_t created, size_t retracted)
+{
+    run(JOB_RESUME, world.doctor, 0, cursor_at(rev));
+    assert_int_equal(strstr(frame_text(job.answer), "\"resumed\":true") != NULL, is_complete);
+    size_t found_created = 0, found_retracted = 0;
+    for (struct emission *at = job.replay; at != NULL; at = at->next) {
+        found_created += strstr(frame_text(at->frame), "message.created") != NULL;
+        found_retracted += strstr(frame_text(at->frame), "message.retracted") != NULL;
+    }
+    (void)told("", "");
+    assert_int_equal(found_created, created);
+    assert_int_equal(found_retracted, retracted);
+}
+
+#define SENT_MOST 130
+
+static void new_messages_are_found_whatever_their_number(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {1, 2, 3, 4, 8, 9, 15, 16, 17, 64, 65, 125};
+    struct oid old[ARRAY_LENGTH(counts)], ids[SENT_MOST];
+    world_close(&world);
+    open_world(true);
+    struct consultation order = world_paid_order(&world);
+    send_many(&order, ARRAY_LENGTH(counts), old);
+    for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        int64_t rev = clock_stamp(world.clock);
+        send_many(&order, counts[i], ids);
+        assert_resume(rev, true, counts[i], 0);
+        /* The oldest of them, the one in the middle and the newest; and one that the client knows. */
+        retract(ids[0]);
+        retract(ids[counts[i] / 2]);
+        retract(ids[counts[i] - 1]);
+        retract(old[i]);
+        size_t retracted = counts[i] < 3 ? counts[i] : 3;
+        assert_resume(rev, true, counts[i] - retracted, retracted + 1);
+        assert_resume(clock_stamp(world.clock), true, 0, 0);
+    }
+}
+
+static void retractions_alone_are_found_however_old_the_messages(void **state)
+{
+    (void)state;
+    struct oid ids[SENT_MOST];
+    world_close(&world);
+    open_world(true);
+    struct consultation order = world_paid_order(&world);
+    send_many(&order, SENT_MOST, ids);
+    int64_t rev = clock_stamp(world.clock);
+    retract(ids[0]);
+    assert_resume(rev, true, 0, 1);
+    for (size_t i = 1; i < SENT_MOST; i++) {
+        retract(ids[i]);
+    }
+    assert_resume(rev, true, 0, SENT_MOST);
+    rev = clock_stamp(world.clock);
+    assert_resume(rev, true, 0, 0);
+    send_many(&order, 1, ids);
+    assert_resume(rev, true, 1, 0);
+}
+
+static void a_resume_of_as_many_as_may_be_is_complete(void **state)
+{
+    (void)state;
+    struct oid ids[SENT_MOST];
+    world_close(&world);
+    open_world(true);
+    world.settings->resume_items = 20;
+    struct consultation order = world_paid_order(&world);
+    send_many(&order, 8, ids);
+    int64_t rev = clock_stamp(world.clock);
+    send_many(&order, 20, ids + 8);
+    assert_resume(rev, true, 20, 0);
+    for (size_t i = 8; i < 16; i++) {
+        retract(ids[i]);
+    }
+    assert_resume(rev, true, 12, 8);
+    retract(ids[0]);
+    assert_resume(rev, false, 0, 0);
+    for (size_t most = 1; most < 16; most++) {
+        world.settings->resume_items = (int64_t)most;
+        rev = clock_stamp(world.clock);
+        send_many(&order, most, ids);
+        assert_resume(rev, true, most, 0);
+        send_many(&order, 1, ids);
+        assert_resume(rev, false, 0, 0);
+    }
+}
+
+/* What the account missed, read by seq and by stamps; returns how many frames it is told. */
+static int64_t assert_same_both_ways(struct account account, int64_t rev, int64_t limit)
+{
+    struct replay by_seq, by_stamps;
+    struct call *call = world_ready(&world);
+    world.store->ordered = true;
+    assert_int_equal(replay_since(call, account, rev, limit, &by_seq), ERR_OK);
+    world.store->ordered = false;
+    assert_int_equal(replay_since(call, account, rev, limit, &by_stamps), ERR_OK);
+    world.store->ordered = true;
+    assert_int_equal(by_seq.is_complete, by_stamps.is_complete);
+    assert_int_equal(by_seq.newest, by_stamps.newest);
+    int64_t count = 0;
+    struct emission *other = by_stamps.first;
+    for (struct emission *at = by_seq.first; at != NULL; at = at->next) {
+        assert_non_null(other);
+        assert_string_equal(frame_text(at->frame), frame_text(other->frame));
+        assert_true(at->rev == other->rev);
+        frame_drop(at->frame);
+        frame_drop(other->frame);
+        other = other->next;
+        count++;
+    }
+    assert_null(other);
+    return count;
+}
+
+static void assert_stamps_grow_with_seqs(struct oid chat_id)
+{
+    size_t count;
+    int64_t newest = 0;
+    const struct message *messages = world_messages(&world, chat_id, &count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(messages[i].is_retract || messages[i].rev > newest);
+        newest = messages[i].is_retract ? newest : messages[i].rev;
+    }
+}
+
+#define TURNS 160
+
+static void what_is_found_by_seq_is_what_is_found_by_stamps(void **state)
+{
+    (void)state;
+    struct oid sent[TURNS];
+    int64_t revs[TURNS];
+    size_t sent_count = 0;
+    world_close(&world);
+    open_world(true);
+    const struct account doctor = world.doctor;
+    struct consultation orders[2] = {world_paid_order(&world)};
+    world.doctor = world.other_doctor;
+    orders[1] = world_paid_order(&world);
+    world.doctor = doctor;
+    unsigned dice = 7;
+    for (size_t i = 0; i < TURNS; i++) {
+        dice = dice * 1103515245U + 12345U;
+        unsigned face = dice >> 16;
+        revs[i] = clock_stamp(world.clock);
+        if (face % 4 == 0 && sent_count > 0) {
+            size_t at = face / 4 % sent_count;
+            retract(sent[at]);
+            sent[at] = sent[--sent_count];
+        } else {
+            send_many(&orders[face / 16 % 8 == 0], 1, &sent[sent_count++]);
+        }
+    }
+    send_many(&orders[1], 1, sent);
+    for (size_t i = 0; i < TURNS; i++) {
+        int64_t all = assert_same_both_ways(world.user, revs[i], 0);
+        (void)assert_same_both_ways(world.doctor, revs[i], 0);
+        assert_true(all > 0);
+        /* A frame for each item and each chat: as many items as may be, and one fewer, are among these. */
+        for (int64_t limit = all < 6 ? 1 : all - 5; limit <= all; limit++) {
+            (void)assert_same_both_ways(world.user, revs[i], limit);
+            (void)assert_same_both_ways(world.doctor, revs[i], limit);
+        }
+    }
+    assert_stamps_grow_with_seqs(orders[0].chat_id);
+    assert_stamps_grow_with_seqs(orders[1].chat_id);
+}
+
 /* ---- What one socket lacks ------------------------------------------------------------------ */
 
 /* The seqs of the rows that the store has for the question, "4 5 "; frees what the job holds. */
@@ -384,28 +578,6 @@ static void a_retraction_that_was_cut_short_is_told_when_it_is_repeated(void **s
     fail_msg("the call never succeeded");
 }
 
-/* As the user that sends them: `count` messages; the first of them, by their seqs, go into `ids`. */
-static void send_many(const struct consultation *order, size_t count, struct oid *ids)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct message message;
-        assert_int_equal(world_send(&world, world.user, order, "一句", NULL, &message), ERR_OK);
-        ids[i] = message.id;
-    }
-    world_forget_events(&world);
-}
-
-static void assert_stamps_grow_with_seqs(struct oid chat_id)
-{
-    size_t count;
-    int64_t newest = 0;
-    const struct message *messages = world_messages(&world, chat_id, &count);
-    for (size_t i = 0; i < count; i++) {
-        assert_true(messages[i].is_retract || messages[i].rev > newest);
-        newest = messages[i].is_retract ? newest : messages[i].rev;
-    }
-}
-
 /* The disclaimer is posted by a sweeper long after its place was reserved by a process that died, and
  * others have come behind that; a client whose cursor lies between the two is told. */
 static void what_is_finished_for_a_dead_process_is_replayed(void **state)
@@ -449,6 +621,10 @@ int main(void)
         TEST(a_write_that_becomes_visible_late_is_found),
         TEST(what_a_process_that_stood_still_wrote_is_stamped_again),
         TEST(a_chats_messages_are_replayed_by_seq_whatever_their_stamps),
+        TEST(new_messages_are_found_whatever_their_number),
+        TEST(retractions_alone_are_found_however_old_the_messages),
+        TEST(a_resume_of_as_many_as_may_be_is_complete),
+        TEST(what_is_found_by_seq_is_what_is_found_by_stamps),
         TEST(what_a_socket_lacks_is_read_by_seq),
         TEST(a_seq_that_was_taken_in_vain_is_told_as_void),
         TEST(a_check_says_who_has_news),

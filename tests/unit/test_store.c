@@ -279,6 +279,40 @@ static void a_bool_is_true_or_false(void **state)
 }
 
 /* Asserts the order of the patients found, as digits. */
+/* Its index has, of SQLite, only those in which the bool is true. */
+static void retracted_messages_are_found_by_their_stamps(void **state)
+{
+    struct store_fixture *f = *state;
+    for (uint32_t i = 1; i <= 6; i++) {
+        const struct message message = {.id = oid_number(i),
+                                        .chat_id = oid_number(100 + i % 2),
+                                        .seq = i,
+                                        .rev = i,
+                                        .is_retract = i == 1 || i == 5};
+        assert_int_equal(store_insert(f->session, COLLECTION_MESSAGES, &message), ERR_OK);
+    }
+    const struct change retracts[] = {SET(message, is_retract, true), SET(message, rev, 7)};
+    assert_int_equal(store_update(f->session, f->arena, COLLECTION_MESSAGES, oid_number(3), NULL, 0,
+                                  retracts, 2, NULL),
+                     ERR_OK);
+    const struct oid chats[] = {oid_number(101), oid_number(999)};
+    struct condition conditions[] = {
+        WHERE_ONE_OF_IDS(message, chat_id, ((struct oid_list){chats, 2})),
+        WHERE(message, rev, ABOVE, 1), WHERE(message, is_retract, IS, true)};
+    const struct query query = {
+        .conditions = conditions, .condition_count = 3, .sort = {SORT_UP(message, rev)}};
+    struct object_list found;
+    assert_int_equal(store_find(f->session, f->arena, COLLECTION_MESSAGES, &query, &found), ERR_OK);
+    const struct message *messages = found.items;
+    assert_int_equal(found.count, 2);
+    assert_int_equal(messages[0].seq, 5);
+    assert_int_equal(messages[1].seq, 3);
+    conditions[1] = WHERE(message, rev, ABOVE, 0);
+    conditions[2] = WHERE(message, is_retract, IS, false);
+    assert_int_equal(store_find(f->session, f->arena, COLLECTION_MESSAGES, &query, &found), ERR_OK);
+    assert_int_equal(found.count, 0);
+}
+
 static void expect_order(struct store_fixture *f, struct query query, const char *expected)
 {
     struct object_list found;
@@ -492,6 +526,7 @@ int main(void)
         cmocka_unit_test(contains_takes_its_text_literally_and_ignores_ascii_case),
         cmocka_unit_test(contains_tells_all_characters_apart),
         cmocka_unit_test(a_bool_is_true_or_false),
+        cmocka_unit_test(retracted_messages_are_found_by_their_stamps),
         cmocka_unit_test(sorting_takes_absent_values_as_smallest),
         cmocka_unit_test(skip_and_limit_cut_a_page_out_of_the_order),
         cmocka_unit_test(many_records_come_back_whole_and_in_order),
