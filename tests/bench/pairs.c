@@ -115,7 +115,10 @@ static void on_delivered(struct party *party, uint32_t number_of_pair, uint32_t 
     struct pair *pair = party->owner;
     struct talk *talk = pair->talk;
     if (number_of_pair != pair->number || number >= pair->sent || party != &pair->receiver) {
-        give_up("a message that was not sent to where it came");
+        give_up("a message that was not sent to where it came: number %u of pair %u, to the %s of "
+                "pair %u, which has sent %u",
+                number, number_of_pair, party == &pair->receiver ? "receiver" : "sender",
+                pair->number, pair->sent);
     }
     struct message *message = &pair->messages[number];
     if (message->is_delivered) {
