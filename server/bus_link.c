@@ -39,9 +39,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define READ_BYTES 16384
+#define READS_AT_ONCE 32       /* half a megabyte, some milliseconds */
 #define LINK_MAGIC 0x6c696e6bu /* "link" */
 
 struct bus_link {
@@ -129,12 +132,24 @@ static int link_writeable(struct bus_link *link)
     return link->redis != NULL ? 0 : -1;
 }
 
+static bool has_more(const struct bus_link *link)
+{
+    int bytes = 0;
+    return link->redis != NULL && ioctl(link->redis->c.fd, FIONREAD, &bytes) == 0 &&
+           bytes >= READ_BYTES;
+}
+
+/* hiredis reads READ_BYTES at a time. In a busy loop a turn takes long: with one read in each, Redis would have
+ * to keep more than it is willing to (32 MB for a subscriber), and hang up. */
 static int link_readable(struct bus_link *link)
 {
     if (link->redis == NULL) {
         return -1;
     }
     redisAsyncHandleRead(link->redis);
+    for (int i = 1; i < READS_AT_ONCE && has_more(link); i++) {
+        redisAsyncHandleRead(link->redis);
+    }
     return link->redis != NULL ? 0 : -1;
 }
 
