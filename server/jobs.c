@@ -6,8 +6,8 @@
  *
  * Syncing a disk costs as much as running a hundred handlers. So the writer of a store that has
  * only one takes all that waits, runs it in one open run of the store, and syncs once for all, which another
- * thread does while the next run is made (jobs_sync.c); what arrives meanwhile is the next run. The busier it is the cheaper a job gets, and nobody waits
- * for company when it is idle. Where each operation is durable by itself (MongoDB) a run saves nothing: there
+ * thread does while the next run is made (jobs_sync.c); what arrives meanwhile is the next run. The busier it
+ * is the cheaper a job gets, and nobody waits for company when it is idle. Where each operation is durable by itself (MongoDB) a run saves nothing: there
  * it is one job, and what can be done together shares a batch (jobs_batch.c).
  *
  * What must hold: no job is handed back before what it wrote is durable, and those of a run come

@@ -33,7 +33,7 @@ struct sync_stage {
 
 static void sync_or_end(struct store *store)
 {
-    if (!store_is_synced(store) && store_sync(store) != ERR_OK) {
+    if (store_sync(store) != ERR_OK) {
         log_error(
             "the store's log cannot be synced: nobody knows what is on disk, so this process ends",
             NULL);

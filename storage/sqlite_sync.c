@@ -7,12 +7,9 @@
 
 #include "protocol/memory.h"
 
-#include <assert.h>
-#include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
