@@ -362,6 +362,7 @@ static const struct field audit_row_fields[] = {
     FIELD(audit_row, content, "content", 0, 0, 0, "内容的SHA-256"),
     FIELD(audit_row, previous, "previous", 0, 0, 0, "前一行的SHA-256"),
     FIELD(audit_row, hash, "hash", UNSEALED, 0, 0, "本行的SHA-256"),
+    FIELD(audit_row, is_aside, "isAside", SECRET | UNSEALED, 0, 0, "不在订单索引中"),
 };
 const struct shape audit_row_shape = SHAPE(audit_row, audit_row_fields);
 

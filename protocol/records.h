@@ -315,6 +315,7 @@ struct audit_row {
     const char *content;        /* SHA-256, hex, of what was written (canonical.h) */
     const char *previous;       /* the hash of the row before */
     const char *hash;           /* of all the above */
+    bool is_aside;              /* not in the index of orders: server/audit_stretch.h */
 };
 
 /* What sign-ins answer. */

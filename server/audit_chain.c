@@ -21,6 +21,7 @@
 
 #include "protocol/memory.h"
 #include "server/api/audit.h"
+#include "server/audit_stretch.h"
 #include "server/audit_walk.h"
 #include "server/auth.h"
 
@@ -34,6 +35,7 @@ struct audit_chain {
     struct audit_row *rows; /* owned; added and not settled, one behind the other */
     size_t count, room;
     char node[NODE_BYTES];
+    struct audit_stretch *stretch;   /* of the chain's end; NULL: no row stands aside */
     struct audit_head end, settled;  /* the last row added; the last that is surely stored */
     bool is_open, was_open, is_kept; /* is_kept: the store may have what was not settled */
 };
@@ -54,6 +56,7 @@ void audit_chain_free(struct audit_chain *chain)
         return;
     }
     audit_hasher_free(chain->hasher);
+    audit_stretch_free(chain->stretch);
     arena_free(chain->arena);
     free(chain->rows);
     free(chain);
@@ -75,6 +78,10 @@ static void seal(struct audit_chain *chain, struct audit_row *row)
     audit_hash_record(chain->hasher, &audit_row_shape, row, chain->end.hash);
     row->hash = keep(chain, chain->end.hash);
     chain->end.row = row->id;
+    if (chain->stretch != NULL) {
+        const bool was_met = audit_stretch_meet(chain->stretch, row->id, row->consultation_id);
+        row->is_aside = was_met && strcmp(row->action, audit_action_row(AUDIT_SEND)->word) == 0;
+    }
 }
 
 static struct audit_row *row_add(struct audit_chain *chain)
@@ -137,6 +144,9 @@ static enum err open(struct audit_chain *chain, struct store_session *session, s
     }
     chain->is_open = true;
     chain->is_kept = !store_is_atomic(store_of_session(session));
+    if (!chain->is_kept && chain->stretch == NULL) {
+        chain->stretch = audit_stretch_new();
+    }
     if (chain->is_kept) {
         chain->settled = chain->end;
         chain->was_open = true;
@@ -240,6 +250,9 @@ void audit_chain_settle(struct audit_chain *chain, bool is_committed)
     } else {
         chain->end = chain->settled;
         chain->is_open = chain->was_open;
+        if (chain->stretch != NULL) {
+            audit_stretch_forget(chain->stretch);
+        }
     }
     chain->count = 0;
     arena_reset(chain->arena);

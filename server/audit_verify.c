@@ -4,6 +4,7 @@
  *     heads that are named by first rows and by --against: each must be there, with that hash
  *     what a row seals     the stored record has the hash that the row holds, unless it was purged
  *     messages             each has its row
+ *     rows that stand aside of the index of orders are found by it (audit_stretch.h)
  *
  * Rows are read in the order of their ids, a page at a time: chains lie one behind the other. What a
  * chain's first row names can only be checked when all rows have been read. Memory: 12 bytes for
@@ -15,6 +16,8 @@
 
 #include "protocol/memory.h"
 #include "server/api/audit.h"
+#include "server/audit_stretch.h"
+#include "server/audit_walk.h"
 
 #define PAGE_ROWS 1000
 #define UNRECORDED_LINES 20
@@ -28,7 +31,8 @@ struct claim {
 struct verification {
     struct store_session *session;
     struct audit_hasher *hasher;
-    struct arena *page; /* of the page that is being read */
+    struct audit_stretch *stretch; /* of the row that is being read */
+    struct arena *page;            /* of the page that is being read */
     struct audit_report *report;
     struct strbuf *findings, *heads;
     struct audit_head last; /* the row before; none at first */
@@ -96,6 +100,7 @@ static enum err was_purged(struct verification *v, const struct audit_row *row, 
 {
     struct condition conditions[] = {
         WHERE(audit_row, consultation_id, IS, row->consultation_id),
+        WHERE(audit_row, is_aside, IS, false),
         WHERE(audit_row, action, IS, audit_action_row(AUDIT_PURGE)->word),
     };
     struct query query = {.conditions = conditions, .condition_count = ARRAY_LENGTH(conditions)};
@@ -235,6 +240,11 @@ static void check_row(struct verification *v, const struct audit_row *row)
         v->report->changed++;
         find_fault(v, row->id, "was changed");
     }
+    const bool was_met = audit_stretch_meet(v->stretch, row->id, row->consultation_id);
+    if (row->is_aside && (!was_met || !is_same(row->action, audit_action_row(AUDIT_SEND)->word))) {
+        v->report->changed++;
+        find_fault(v, row->id, "cannot be found by its order");
+    }
     v->report->rows++;
     v->last.row = row->id;
     strncpy(v->last.hash, row->hash != NULL ? row->hash : "", AUDIT_HASH_TEXT_BYTES - 1);
@@ -284,6 +294,22 @@ static int compare_ids(const void *a, const void *b)
     return memcmp(a, b, OID_BYTES);
 }
 
+static enum err has_row_of_sending(struct verification *v, const struct message *message, bool *out)
+{
+    struct arena *arena = arena_new(ARENA_BYTES);
+    struct audit_row *rows = NULL;
+    size_t count = 0;
+    const enum err err =
+        audit_walk_order(v->session, arena, message->consultation_id, &rows, &count);
+    *out = false;
+    for (size_t i = 0; i < count && !*out; i++) {
+        *out = oid_equal(rows[i].subject, message->id) &&
+               is_same(rows[i].action, audit_action_row(AUDIT_SEND)->word);
+    }
+    arena_free(arena);
+    return err;
+}
+
 /* Asks again before it says so: the message may be newer than the rows that were read. */
 static enum err find_unrecorded(struct verification *v, const struct message *message)
 {
@@ -292,15 +318,9 @@ static enum err find_unrecorded(struct verification *v, const struct message *me
          bsearch(&message->id, v->sent, v->sent_count, sizeof *v->sent, compare_ids) != NULL)) {
         return ERR_OK;
     }
-    struct condition conditions[] = {
-        WHERE(audit_row, consultation_id, IS, message->consultation_id),
-        WHERE(audit_row, subject, IS, message->id),
-        WHERE(audit_row, action, IS, audit_action_row(AUDIT_SEND)->word),
-    };
-    struct query query = {.conditions = conditions, .condition_count = ARRAY_LENGTH(conditions)};
-    int64_t count;
-    TRY(store_count(v->session, COLLECTION_AUDIT, &query, &count));
-    if (count == 0 && v->report->unrecorded++ < UNRECORDED_LINES) {
+    bool is_recorded;
+    TRY(has_row_of_sending(v, message, &is_recorded));
+    if (!is_recorded && v->report->unrecorded++ < UNRECORDED_LINES) {
         char id[OID_TEXT_BYTES];
         oid_format(message->id, id);
         strbuf_add_format(v->findings, "message %s: has no row\n", id);
@@ -334,6 +354,7 @@ enum err audit_verify(struct store_session *session, const struct audit_head *ag
     *report = (struct audit_report){.rows = 0};
     struct verification v = {.session = session,
                              .hasher = audit_hasher_new(),
+                             .stretch = audit_stretch_new(),
                              .page = arena_new(ARENA_BYTES),
                              .report = report,
                              .findings = findings,
@@ -349,5 +370,6 @@ enum err audit_verify(struct store_session *session, const struct audit_head *ag
     free(v.sent);
     arena_free(v.page);
     audit_hasher_free(v.hasher);
+    audit_stretch_free(v.stretch);
     return err;
 }

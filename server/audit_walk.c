@@ -2,7 +2,10 @@
  * at the end of each: the last row below a chain's first place is the head of the one before. */
 #include "server/audit_walk.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "server/audit_stretch.h"
 
 #define HEADS_STEP 64
 
@@ -87,5 +90,74 @@ enum err audit_walk_unnamed_heads(struct store_session *session, struct arena *a
             audit_head_write(out, &heads[i]);
         }
     }
+    return ERR_OK;
+}
+
+/* ---- The rows of an order ------------------------------------------------------------------- */
+
+struct rows {
+    struct audit_row *items; /* in the arena */
+    size_t count, room;
+};
+
+static void rows_add(struct rows *rows, struct arena *arena, const struct object_list *found)
+{
+    if (rows->count + found->count > rows->room) {
+        rows->room = 2 * (rows->count + found->count);
+        struct audit_row *more = arena_array(arena, rows->room, sizeof *more);
+        if (rows->count > 0) {
+            memcpy(more, rows->items, rows->count * sizeof *more);
+        }
+        rows->items = more;
+    }
+    if (found->count > 0) {
+        memcpy(rows->items + rows->count, found->items, found->count * sizeof *rows->items);
+        rows->count += found->count;
+    }
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    return memcmp(((const struct audit_row *)a)->id.bytes, ((const struct audit_row *)b)->id.bytes,
+                  OID_BYTES);
+}
+
+static void rows_sort(struct rows *rows)
+{
+    if (rows->count > 1) {
+        qsort(rows->items, rows->count, sizeof *rows->items, compare_rows);
+    }
+}
+
+enum err audit_walk_order(struct store_session *session, struct arena *arena,
+                          struct oid consultation_id, struct audit_row **out, size_t *count)
+{
+    const struct condition in_index[] = {WHERE(audit_row, consultation_id, IS, consultation_id),
+                                         WHERE(audit_row, is_aside, IS, false)};
+    const struct query query = {.conditions = in_index, .condition_count = 2};
+    struct object_list found;
+    struct rows rows = {.count = 0};
+    TRY(store_find(session, arena, COLLECTION_AUDIT, &query, &found));
+    rows_add(&rows, arena, &found);
+    rows_sort(&rows);
+    struct oid end = OID_NONE;
+    const size_t in_index_count = store_is_atomic(store_of_session(session)) ? rows.count : 0;
+    for (size_t i = 0; i < in_index_count; i++) {
+        const struct oid first = rows.items[i].id;
+        if (oid_equal(audit_stretch_end(first), end)) {
+            continue;
+        }
+        end = audit_stretch_end(first);
+        const struct condition aside[] = {WHERE(audit_row, consultation_id, IS, consultation_id),
+                                          WHERE(audit_row, is_aside, IS, true),
+                                          WHERE(audit_row, id, ABOVE, first),
+                                          WHERE(audit_row, id, AT_MOST, end)};
+        const struct query behind = {.conditions = aside, .condition_count = ARRAY_LENGTH(aside)};
+        TRY(store_find(session, arena, COLLECTION_AUDIT, &behind, &found));
+        rows_add(&rows, arena, &found);
+    }
+    rows_sort(&rows);
+    *out = rows.items;
+    *count = rows.count;
     return ERR_OK;
 }

@@ -10,6 +10,7 @@
 #include "server/api/paging.h"
 #include "server/api/payments.h"
 #include "server/api/treatments.h"
+#include "server/audit_walk.h"
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
@@ -60,16 +61,13 @@ static int compare_rows(const void *a, const void *b)
 
 static enum err read_rows(struct call *call, struct dossier *out)
 {
-    struct condition condition = WHERE(audit_row, consultation_id, IS, out->order.id);
-    struct query query = {.conditions = &condition, .condition_count = 1};
-    struct object_list found;
-    TRY(store_find(call->store, call->arena, COLLECTION_AUDIT, &query, &found));
-    struct audit_row *rows = arena_array(call->arena, found.count, sizeof *rows);
-    if (found.count > 0) {
-        memcpy(rows, found.items, found.count * sizeof *rows);
-        qsort(rows, found.count, sizeof *rows, compare_rows);
+    struct audit_row *rows;
+    size_t count;
+    TRY(audit_walk_order(call->store, call->arena, out->order.id, &rows, &count));
+    if (count > 0) {
+        qsort(rows, count, sizeof *rows, compare_rows);
     }
-    out->rows = (struct object_list){rows, found.count};
+    out->rows = (struct object_list){rows, count};
     return ERR_OK;
 }
 

@@ -11,7 +11,7 @@
 
 /* The version of the stored form; the steps from one to the next are in store.c. New fields and
  * indexes need no new version. */
-#define STORE_VERSION 3
+#define STORE_VERSION 4
 #define STORE_NEWER_SENTENCE                                                                       \
     "the store was written by a newer consultd (store version %" PRId64 ", this one knows %d)"
 

@@ -39,11 +39,12 @@ static const struct index_row indexes[] = {
      .name = (name_),                                                                              \
      .unique = (unique_),                                                                          \
      MEMBERS(type_, __VA_ARGS__)},
-#define PARTIAL_INDEX(collection_, name_, bool_, type_, ...)                                       \
+#define PARTIAL_INDEX(collection_, name_, bool_, wanted_, type_, ...)                              \
     {.collection = COLLECTION_##collection_,                                                       \
      .name = (name_),                                                                              \
      .is_partial = true,                                                                           \
-     .if_true = offsetof(struct type_, bool_),                                                     \
+     .bool_offset = offsetof(struct type_, bool_),                                                 \
+     .wanted = (wanted_),                                                                          \
      MEMBERS(type_, __VA_ARGS__)},
 #include "storage/collections.def"
 #undef COLLECTION

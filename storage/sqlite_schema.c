@@ -111,7 +111,7 @@ static enum err columns_make(sqlite3 *db, const struct collection_row *row, char
 
 static const char *bool_of_partial(const struct index_row *index)
 {
-    return shape_field(collection_row(index->collection)->shape, index->if_true)->name;
+    return shape_field(collection_row(index->collection)->shape, index->bool_offset)->name;
 }
 
 /* A partial index says in its name of what: another store may have all records in one. */
@@ -119,7 +119,7 @@ static void add_index_name(struct strbuf *out, const struct index_row *index)
 {
     strbuf_add_format(out, "%s_%s", collection_row(index->collection)->name, index->name);
     if (index->is_partial) {
-        strbuf_add_format(out, "_%s", bool_of_partial(index));
+        strbuf_add_format(out, index->wanted ? "_%s" : "_not_%s", bool_of_partial(index));
     }
 }
 
@@ -137,7 +137,7 @@ static enum err index_make(sqlite3 *db, const struct index_row *index, char why[
     }
     strbuf_add_char(&sql, ')');
     if (index->is_partial) {
-        strbuf_add_format(&sql, " WHERE \"%s\"=1", bool_of_partial(index));
+        strbuf_add_format(&sql, " WHERE \"%s\"=%d", bool_of_partial(index), index->wanted);
     }
     const enum err err = run(db, strbuf_text(&sql), why);
     strbuf_free(&sql);

@@ -84,6 +84,7 @@ static const struct {
 } upgrades[STORE_VERSION - 1] = {
     {drop_old_indexes}, /* lists got wider indexes under new names; the old ones cost writes */
     {drop_old_indexes}, /* SQLite: of messages' stamps only a partial one is needed */
+    {drop_old_indexes}, /* SQLite: as of the record's rows by order */
 };
 
 static enum err upgrade(struct store_session *session, struct arena *arena, struct store_info *info)

@@ -43,7 +43,8 @@ struct index_row {
     const char *name;
     bool unique;
     bool is_partial;
-    size_t if_true;                    /* is_partial: of the bool, see collections.def */
+    size_t bool_offset; /* is_partial: see collections.def */
+    bool wanted;
     size_t offsets[INDEX_MEMBERS_MAX]; /* of the members in the record */
     size_t count;
 };

@@ -203,17 +203,20 @@ def a_store_of_a_newer_version_is_refused(hospital):
 @sqlite_only
 def an_older_store_is_refused_until_it_is_upgraded(hospital):
     hospital.done("department", "add", "内科")
-    ask(hospital, "UPDATE store_info SET version=2")
-    ask(hospital, "CREATE INDEX messages_by_rev ON messages (chatId, rev)")
+    ask(hospital, "UPDATE store_info SET version=3")
+    ask(hospital, "CREATE INDEX audit_by_consultation ON audit (consultationId)")
+    ask(hospital, "DROP INDEX audit_by_consultation_not_isAside")
+    ask(hospital, "ALTER TABLE audit DROP COLUMN isAside")
     hospital.refused(1, "run: consultd db upgrade", "department", "list")
     hospital.done("backup", hospital.path("b.db"))
     server = hospital.serve("--demo")
     assert server.stop() == 1 and "run: consultd db upgrade" in server.said(), server.said()
-    assert hospital.done("db", "upgrade") == "from version 2 to 3\n"
-    indexes = ask(hospital, "SELECT name FROM sqlite_schema WHERE name LIKE 'messages_by_%' ORDER BY name")
-    assert indexes == [("messages_by_rev_isRetract",), ("messages_by_seq",)], indexes
+    assert hospital.done("db", "upgrade") == "from version 3 to 4\n"
+    indexes = ask(hospital, "SELECT name FROM sqlite_schema WHERE name LIKE 'audit_by_%'")
+    assert indexes == [("audit_by_consultation_not_isAside",)], indexes
+    assert ask(hospital, "SELECT count(*) FROM audit WHERE isAside<>0") == [(0,)]
     assert ask(hospital, "SELECT count(*) FROM audit WHERE details='db upgrade'") == [(1,)]
-    assert hospital.done("db", "upgrade") == "version 3, nothing to do\n"
+    assert hospital.done("db", "upgrade") == "version 4, nothing to do\n"
     server = hospital.serve("--demo")
     hospital.refused(1, "another process uses it", "db", "upgrade")
     assert server.stop() == 0
@@ -226,10 +229,13 @@ def an_even_older_store_is_upgraded_in_one_go(hospital):
     hospital.done("department", "add", "内科")
     ask(hospital, "UPDATE store_info SET version=1")
     ask(hospital, "CREATE INDEX consultations_by_user ON consultations (userId)")
-    assert hospital.done("db", "upgrade") == "from version 1 to 3\n"
+    ask(hospital, "CREATE INDEX messages_by_rev ON messages (chatId, rev)")
+    assert hospital.done("db", "upgrade") == "from version 1 to 4\n"
     assert ask(hospital, "SELECT name FROM sqlite_schema WHERE name='consultations_by_user'") == []
+    indexes = ask(hospital, "SELECT name FROM sqlite_schema WHERE name LIKE 'messages_by_%' ORDER BY name")
+    assert indexes == [("messages_by_rev_isRetract",), ("messages_by_seq",)], indexes
 
 
 def a_store_of_this_version_needs_no_upgrade(hospital):
     hospital.done("department", "add", "内科")
-    assert hospital.done("db", "upgrade") == "version 3, nothing to do\n"
+    assert hospital.done("db", "upgrade") == "version 4, nothing to do\n"

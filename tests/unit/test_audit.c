@@ -7,7 +7,9 @@
 
 #include "server/api/audit.h"
 #include "server/auth.h"
+#include "server/audit_stretch.h"
 #include "server/audit_verify.h"
+#include "server/audit_walk.h"
 #include "support_fake_store.h"
 #include "support_world.h"
 
@@ -404,6 +406,125 @@ static void a_run_without_its_rows_leaves_nothing(void **state)
     world_close(&world);
 }
 
+/* ---- Rows that stand aside ------------------------------------------------------------------- */
+
+/* A row for each of `count` messages of `orders` orders that take turns; a hundred in a run. */
+static void record_sent(struct world *world, uint32_t orders, uint32_t from, uint32_t count)
+{
+    for (uint32_t i = from; i < from + count;) {
+        struct call *call = world_ready(world);
+        for (size_t j = 0; j < 100 && i < from + count; j++, i++) {
+            audit_note(call, &(struct audit_note){.action = AUDIT_SEND,
+                                                  .consultation_id = oid_number(1 + i % orders),
+                                                  .subject = oid_number(1000 + i)});
+        }
+        assert_int_equal(world_record(world, ERR_OK), ERR_OK);
+    }
+}
+
+static size_t count_in_index(struct world *world)
+{
+    size_t count, in_index = 0;
+    const struct audit_row *rows = all_rows(world, &count);
+    for (size_t i = 0; i < count; i++) {
+        in_index += !rows[i].is_aside && !oid_is_none(rows[i].consultation_id);
+    }
+    return in_index;
+}
+
+/* Places 2 to 4095 are the first stretch, and then 4,096 each are one. */
+static void an_order_is_in_the_index_once_for_each_stretch_and_all_its_rows_are_found(void **state)
+{
+    const uint32_t orders = 3, count = 2 * AUDIT_STRETCH_ROWS + 500;
+    struct world world;
+    open_world(&world, *state);
+    record_sent(&world, orders, 0, count);
+    assert_int_equal(count_in_index(&world), world.rolls_back ? 3 * orders : count);
+    for (uint32_t order = 0; order < orders; order++) {
+        struct audit_row *rows;
+        size_t found_count;
+        assert_int_equal(audit_walk_order(world.session, world.arena, oid_number(1 + order), &rows,
+                                          &found_count),
+                         ERR_OK);
+        assert_int_equal(found_count, (count - order + orders - 1) / orders);
+        for (uint32_t i = 0; i < found_count; i++) {
+            assert_true(oid_equal(rows[i].subject, oid_number(1000 + order + i * orders)));
+        }
+    }
+    assert_int_equal(verify(&world), 0);
+    close_world(&world);
+}
+
+static void an_order_without_rows_has_none(void **state)
+{
+    struct world world;
+    struct audit_row *rows;
+    size_t count;
+    open_world(&world, *state);
+    record_sent(&world, 1, 0, 3);
+    assert_int_equal(audit_walk_order(world.session, world.arena, oid_number(99), &rows, &count),
+                     ERR_OK);
+    assert_int_equal(count, 0);
+    close_world(&world);
+}
+
+static void only_rows_of_sending_stand_aside(void **state)
+{
+    struct world world;
+    struct message sent;
+    open_world(&world, *state);
+    struct consultation order = told(&world, &sent);
+    size_t count, of_order = 0, found_count;
+    const struct audit_row *rows = all_rows(&world, &count);
+    struct audit_row *found_rows;
+    for (size_t i = 0; i < count; i++) {
+        of_order += oid_equal(rows[i].consultation_id, order.id);
+        assert_true(!rows[i].is_aside || strcmp(rows[i].action, "message.send") == 0);
+    }
+    assert_int_equal(
+        audit_walk_order(world.session, world.arena, order.id, &found_rows, &found_count), ERR_OK);
+    assert_int_equal(found_count, of_order);
+    close_world(&world);
+}
+
+/* The first row of an order is lost with its run: the next one is in the index in its stead. */
+static void what_a_lost_run_has_met_is_met_anew(void **state)
+{
+    struct world world;
+    open_world(&world, *state);
+    if (!world.rolls_back) {
+        close_world(&world);
+        return; /* there lost rows are written again */
+    }
+    record_sent(&world, 1, 0, 1);
+    struct call *call = world_ready(&world);
+    audit_note(call, &(struct audit_note){.action = AUDIT_SEND, .consultation_id = oid_number(7)});
+    assert_int_equal(audit_chain_add(world.chain, world.session, call), ERR_OK);
+    audit_chain_settle(world.chain, false);
+    record_sent(&world, 1, 6, 1);
+    call = world_ready(&world);
+    audit_note(call, &(struct audit_note){.action = AUDIT_SEND, .consultation_id = oid_number(7)});
+    assert_int_equal(world_record(&world, ERR_OK), ERR_OK);
+    assert_false(last_row(&world).is_aside);
+    assert_int_equal(verify(&world), 0);
+    close_world(&world);
+}
+
+static void a_row_that_was_put_aside_is_found(void **state)
+{
+    struct world world;
+    open_world(&world, *state);
+    record_sent(&world, 2, 0, 2);
+    const struct change aside = SET(audit_row, is_aside, true);
+    assert_int_equal(store_update(world.session, world.arena, COLLECTION_AUDIT, last_row(&world).id,
+                                  NULL, 0, &aside, 1, NULL),
+                     ERR_OK);
+    assert_int_equal(verify(&world), 1);
+    assert_int_equal(report.changed, 1);
+    assert_non_null(strstr(found, "cannot be found by its order"));
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +538,11 @@ int main(void)
         cmocka_unit_test(the_end_that_was_cut_off_is_found_by_heads_kept_elsewhere),
         cmocka_unit_test(the_end_of_an_older_chain_is_found_by_the_next_one),
         cmocka_unit_test(a_message_that_was_changed_removed_or_slipped_in_is_found),
+        cmocka_unit_test(an_order_is_in_the_index_once_for_each_stretch_and_all_its_rows_are_found),
+        cmocka_unit_test(an_order_without_rows_has_none),
+        cmocka_unit_test(only_rows_of_sending_stand_aside),
+        cmocka_unit_test(what_a_lost_run_has_met_is_met_anew),
+        cmocka_unit_test(a_row_that_was_put_aside_is_found),
     };
     const struct CMUnitTest alone[] = {
         cmocka_unit_test(heads_are_read_as_they_are_written),
