@@ -546,13 +546,11 @@ enum err dispatch_run(struct job *job)
 
 /* ---- The loop's part ---------------------------------------------------------------------- */
 
-/* The position of the first of `stops` at or after `at`; `length` if there is none. */
-static size_t find_any(const char *text, size_t at, size_t length, const char *stops)
+/* The position of the first quote at or after `at`; `length` if there is none. */
+static size_t find_quote(const char *text, size_t at, size_t length)
 {
-    while (at < length && strchr(stops, text[at]) == NULL) {
-        at++;
-    }
-    return at;
+    const char *found = at < length ? memchr(text + at, '"', length - at) : NULL;
+    return found != NULL ? (size_t)(found - text) : length;
 }
 
 /* The row that a frame calls; NULL: none, or that is not certain. */
@@ -561,15 +559,16 @@ static const struct route *guess_route(const char *text, size_t length)
     static const char key[] = "\"call\"";
     const size_t key_length = sizeof key - 1;
     const struct route *route = NULL;
-    for (size_t i = 0; i + key_length < length; i++) {
-        if (text[i] != '"' || memcmp(text + i, key, key_length) != 0) {
+    for (size_t i = find_quote(text, 0, length); i + key_length < length;
+         i = find_quote(text, i + 1, length)) {
+        if (memcmp(text + i, key, key_length) != 0) {
             continue;
         }
         if (route != NULL) {
             return NULL; /* one of them is part of its data */
         }
-        size_t name = find_any(text, i + key_length, length, "\"") + 1;
-        size_t end = find_any(text, name, length, "\"");
+        size_t name = find_quote(text, i + key_length, length) + 1;
+        size_t end = find_quote(text, name, length);
         route = end < length ? route_find(text + name, end - name) : NULL;
         if (route == NULL) {
             return NULL;
@@ -617,10 +616,11 @@ bool dispatch_find_chat(const char *text, size_t length, struct oid *chat)
 {
     static const char key[] = "\"chatId\"";
     const size_t key_length = sizeof key - 1;
-    for (size_t i = 0; i + key_length < length; i++) {
-        if (text[i] == '"' && memcmp(text + i, key, key_length) == 0) {
-            size_t id = find_any(text, i + key_length, length, "\"") + 1;
-            size_t end = find_any(text, id, length, "\"");
+    for (size_t i = find_quote(text, 0, length); i + key_length < length;
+         i = find_quote(text, i + 1, length)) {
+        if (memcmp(text + i, key, key_length) == 0) {
+            size_t id = find_quote(text, i + key_length, length) + 1;
+            size_t end = find_quote(text, id, length);
             return end < length && oid_parse(text + id, end - id, chat);
         }
     }
