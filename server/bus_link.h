@@ -33,7 +33,7 @@ struct redisAsyncContext *bus_link_redis(const struct bus_link *link);
 /* Bytes of commands that have not left yet. */
 size_t bus_link_waiting(const struct bus_link *link);
 
-/* Hands the kernel what it takes without waiting. May lose the link. */
+/* Hands the kernel what it takes without waiting. That the link is lost is told later. */
 void bus_link_flush(struct bus_link *link);
 
 /* Closes without telling `lost`. Allowed within callbacks of the link itself. NULL is allowed. */

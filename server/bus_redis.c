@@ -50,6 +50,7 @@
 #define BUS_MAGIC 0x62757372u /* "busr" */
 #define PING_MS 3000
 #define SILENT_INTERVALS_MAX 2
+#define EARLY_BYTES 65536
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
 #define LOOKUP_POLL_MS 10
@@ -85,6 +86,7 @@ struct bus_redis {
     enum phase phase;
     struct side subscriber;
     struct side publisher;
+    size_t left;               /* waited at the publisher when it was last flushed early */
     struct bus_lookup *lookup; /* in LOOKING_UP only; owned */
     unsigned attempts;
     lws_sorted_usec_list_t timer;
@@ -617,6 +619,18 @@ static void redis_unsubscribe(struct bus *base, struct account account)
     bus_channels_release(&bus->channels, channel);
 }
 
+/* Much is published in a turn of a busy loop, and the loop writes to each socket once in a turn: too little, so
+ * that more and more would wait until the bus was cut. */
+static void flush_early(struct bus_redis *bus)
+{
+    const size_t waiting = bus_link_waiting(bus->publisher.link);
+    bus->left = waiting < bus->left ? 0 : bus->left;
+    if (waiting - bus->left >= EARLY_BYTES) {
+        bus_link_flush(bus->publisher.link);
+        bus->left = bus_link_waiting(bus->publisher.link);
+    }
+}
+
 static void redis_publish(struct bus *base, struct account account, int64_t rev,
                           const struct frame *frame)
 {
@@ -638,6 +652,7 @@ static void redis_publish(struct bus *base, struct account account, int64_t rev,
     strbuf_add(&bus->command, frame_text(frame), frame_length(frame));
     strbuf_add_literal(&bus->command, "\r\n");
     send_command(bus, &bus->publisher, on_answer);
+    flush_early(bus);
 }
 
 static bool redis_is_up(const struct bus *base)

@@ -124,6 +124,25 @@ static void what_has_come_meanwhile_is_read_in_one_turn(void **state)
     assert_true(most >= COUNT / 2);
 }
 
+/* Twice what may wait; Redis reads it while it is published. */
+static void much_that_is_published_in_one_turn_does_not_cut_the_bus(void **state)
+{
+    enum { BYTES = 65536 };
+    struct stage *stage = *state;
+    char *large = malloc(BYTES);
+    assert_non_null(large);
+    memset(large, 'x', BYTES);
+    open_both(stage);
+    const char *echo[] = {"ECHO", "1"};
+    for (size_t sent = 0; sent < 2 * BUS_PENDING_MAX; sent += BYTES) {
+        publish(&stage->a, 1, 1, large, BYTES);
+        redis_server_ask(&stage->server, 2, echo, NULL); /* Redis takes what has come */
+    }
+    free(large);
+    assert_int_equal(stage->a.downs, 0);
+    assert_true(bus_is_up(stage->a.bus));
+}
+
 static void payloads_that_no_node_wrote_are_ignored(void **state)
 {
     struct stage *stage = *state;
@@ -305,6 +324,7 @@ int main(void)
         WITH_REDIS(place_of_a_frame_arrives_with_it),
         WITH_REDIS(more_than_the_socket_takes_at_once_arrives_whole),
         WITH_REDIS(what_has_come_meanwhile_is_read_in_one_turn),
+        WITH_REDIS(much_that_is_published_in_one_turn_does_not_cut_the_bus),
         WITH_REDIS(payloads_that_no_node_wrote_are_ignored),
         WITH_REDIS(prefixes_keep_hospitals_apart),
         WITH_REDIS(unix_socket_with_prefix_works),
