@@ -79,8 +79,7 @@ static void seal(struct audit_chain *chain, struct audit_row *row)
     row->hash = keep(chain, chain->end.hash);
     chain->end.row = row->id;
     if (chain->stretch != NULL) {
-        const bool was_met = audit_stretch_meet(chain->stretch, row->id, row->consultation_id);
-        row->is_aside = was_met && strcmp(row->action, audit_action_row(AUDIT_SEND)->word) == 0;
+        row->is_aside = audit_stretch_meet(chain->stretch, row);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "protocol/hash.h"
 #include "protocol/memory.h"
+#include "server/api/audit.h"
 #include "server/audit_chain.h"
 
 #define SLOTS ((size_t)2 * AUDIT_STRETCH_ROWS)
@@ -39,21 +40,22 @@ void audit_stretch_forget(struct audit_stretch *stretch)
     memset(stretch, 0, sizeof *stretch);
 }
 
-bool audit_stretch_meet(struct audit_stretch *stretch, struct oid row, struct oid consultation_id)
+bool audit_stretch_meet(struct audit_stretch *stretch, const struct audit_row *row)
 {
-    const struct oid end = audit_stretch_end(row);
-    if (oid_is_none(consultation_id)) {
+    const struct oid end = audit_stretch_end(row->id);
+    const struct oid order = row->consultation_id;
+    if (oid_is_none(order)) {
         return false;
     }
     if (!oid_equal(end, stretch->end)) {
         audit_stretch_forget(stretch);
         stretch->end = end;
     }
-    size_t at = hash_bytes(HASH_START, consultation_id.bytes, OID_BYTES) % SLOTS;
-    while (!oid_is_none(stretch->orders[at]) && !oid_equal(stretch->orders[at], consultation_id)) {
+    size_t at = hash_bytes(HASH_START, order.bytes, OID_BYTES) % SLOTS;
+    while (!oid_is_none(stretch->orders[at]) && !oid_equal(stretch->orders[at], order)) {
         at = (at + 1) % SLOTS;
     }
     const bool was_met = !oid_is_none(stretch->orders[at]);
-    stretch->orders[at] = consultation_id;
-    return was_met;
+    stretch->orders[at] = order;
+    return was_met && audit_is_sending(row);
 }

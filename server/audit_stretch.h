@@ -9,7 +9,7 @@
 #ifndef CONSULTD_SERVER_AUDIT_STRETCH_H
 #define CONSULTD_SERVER_AUDIT_STRETCH_H
 
-#include "protocol/id.h"
+#include "protocol/records.h"
 
 #include <stdbool.h>
 
@@ -22,9 +22,9 @@ struct audit_stretch;
 struct audit_stretch *audit_stretch_new(void); /* owned by the caller */
 void audit_stretch_free(struct audit_stretch *stretch);
 
-/* Whether this order was met in the stretch that `row` is in, before; from now on it was. Rows come in
- * the order of their places. Without an order: false. */
-bool audit_stretch_meet(struct audit_stretch *stretch, struct oid row, struct oid consultation_id);
+/* Whether this row may stand aside: it is of sending, and its order was met in its stretch before. From now on
+ * the order was met. Rows come in the order of their places; their `is_aside` is not looked at. */
+bool audit_stretch_meet(struct audit_stretch *stretch, const struct audit_row *row);
 
 /* Meets them anew: rows that were taken for written were not. */
 void audit_stretch_forget(struct audit_stretch *stretch);

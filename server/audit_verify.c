@@ -183,7 +183,7 @@ static enum err check_all_contents(struct verification *v, const struct audit_ro
 
 static void note_sent(struct verification *v, const struct audit_row *row)
 {
-    if (!is_same(row->action, audit_action_row(AUDIT_SEND)->word)) {
+    if (!audit_is_sending(row)) {
         return;
     }
     if (v->sent_count == v->sent_room) {
@@ -240,8 +240,8 @@ static void check_row(struct verification *v, const struct audit_row *row)
         v->report->changed++;
         find_fault(v, row->id, "was changed");
     }
-    const bool was_met = audit_stretch_meet(v->stretch, row->id, row->consultation_id);
-    if (row->is_aside && (!was_met || !is_same(row->action, audit_action_row(AUDIT_SEND)->word))) {
+    const bool may_stand_aside = audit_stretch_meet(v->stretch, row);
+    if (row->is_aside && !may_stand_aside) {
         v->report->changed++;
         find_fault(v, row->id, "cannot be found by its order");
     }
@@ -303,8 +303,7 @@ static enum err has_row_of_sending(struct verification *v, const struct message 
         audit_walk_order(v->session, arena, message->consultation_id, &rows, &count);
     *out = false;
     for (size_t i = 0; i < count && !*out; i++) {
-        *out = oid_equal(rows[i].subject, message->id) &&
-               is_same(rows[i].action, audit_action_row(AUDIT_SEND)->word);
+        *out = oid_equal(rows[i].subject, message->id) && audit_is_sending(&rows[i]);
     }
     arena_free(arena);
     return err;

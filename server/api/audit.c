@@ -35,6 +35,11 @@ const struct audit_action_row *audit_action_find(const char *word)
     return NULL;
 }
 
+bool audit_is_sending(const struct audit_row *row)
+{
+    return row->action != NULL && strcmp(row->action, actions[AUDIT_SEND].word) == 0;
+}
+
 static const char *copy(struct call *call, const char *text, size_t max)
 {
     if (text == NULL) {

@@ -36,6 +36,8 @@ struct audit_action_row {
 const struct audit_action_row *audit_action_row(enum audit_action action);
 /* NULL: there is no such word. */
 const struct audit_action_row *audit_action_find(const char *word);
+/* Whether the row tells of a message that was sent. */
+bool audit_is_sending(const struct audit_row *row);
 
 struct audit_note {
     enum audit_action action;
