@@ -13,7 +13,10 @@
  * for it: it never gets longer than LOGS_MAX times what it should.
  *
  * What must hold: one copy at a time (SQLite refuses a second one as busy). A copy that fails is
- * tried by the next commit itself, which is where SQLite would tell a failing disk.
+ * tried by the next commit itself, which is where SQLite would tell a failing disk. And the thread begins
+ * none of a log that is copied whole: the next commit may start the log anew at that moment, and SQLite
+ * before 3.51.3 may then take for copied what is not (its "WAL-reset bug"). While something is left to copy
+ * no commit starts it anew.
  *
  * The lock guards all fields behind it; nobody copies while holding it. */
 #include "storage/sqlite_checkpoint.h"
@@ -40,6 +43,7 @@ struct checkpointer {
     pthread_cond_t changed; /* state or is_stopping */
     enum state state;
     int threshold; /* of the log's pages, for the next copy */
+    int in_log;    /* pages, behind the last commit */
     bool is_stopping;
 };
 
@@ -57,14 +61,23 @@ static bool copy(sqlite3 *db, struct progress *progress)
 
 /* ---- The thread ----------------------------------------------------------------------------- */
 
+/* Whether commits have made the log longer than what is copied of it. */
+static bool has_more(struct checkpointer *c, int copied)
+{
+    pthread_mutex_lock(&c->lock);
+    const bool has_more = c->in_log > copied;
+    pthread_mutex_unlock(&c->lock);
+    return has_more;
+}
+
 /* Copies what has come since the last pass, until that is little, or a pass gets no further. */
-static void copy_most(sqlite3 *db)
+static void copy_most(struct checkpointer *c)
 {
     struct progress progress;
     int done = 0;
-    for (int pass = 0; pass < PASSES_MAX && copy(db, &progress); pass++) {
+    for (int pass = 0; pass < PASSES_MAX && copy(c->db, &progress); pass++) {
         const int more = progress.copied - done;
-        if (more <= REST_PAGES) {
+        if (more <= REST_PAGES || !has_more(c, progress.copied)) {
             return;
         }
         done = progress.copied;
@@ -84,7 +97,7 @@ static void *checkpointer_main(void *data)
             break;
         }
         pthread_mutex_unlock(&c->lock);
-        copy_most(c->db);
+        copy_most(c);
         pthread_mutex_lock(&c->lock);
         c->state = ENDING;
         pthread_cond_broadcast(&c->changed);
@@ -112,6 +125,7 @@ static int after_commit(void *data, sqlite3 *db, const char *name, int pages)
     (void)name;
     struct checkpointer *c = data;
     pthread_mutex_lock(&c->lock);
+    c->in_log = pages;
     if (c->state == RESTING && pages >= c->threshold) {
         c->state = COPYING;
         pthread_cond_broadcast(&c->changed);

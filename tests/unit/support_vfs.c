@@ -2,7 +2,7 @@
  *
  * A file of it is our head followed by the real file, both in the memory that SQLite hands out.
  * The counters are atomic: several connections write. Shared memory and locks are forwarded as
- * they are; a failing disk does not harm them. */
+ * they are; a failing disk does not harm them. Who copies a log takes a lock of its own first. */
 #include "support_vfs.h"
 
 #include <pthread.h>
@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+
+#define COPIER_LOCK 1 /* of the locks in shared memory: SQLite's format of its log's index */
 
 struct file {
     sqlite3_file base;
@@ -27,6 +29,10 @@ static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t hold_changed = PTHREAD_COND_INITIALIZER;
 static bool holds; /* hold_lock */
 static int held;   /* hold_lock; syncs that wait */
+
+static pthread_mutex_t copies_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t copies_changed = PTHREAD_COND_INITIALIZER;
+static int copies; /* copies_lock */
 
 void vfs_set_full(bool value)
 {
@@ -91,6 +97,31 @@ static void wait_while_held(void)
     }
     held--;
     pthread_mutex_unlock(&hold_lock);
+}
+
+int vfs_log_copies(void)
+{
+    pthread_mutex_lock(&copies_lock);
+    const int count = copies;
+    pthread_mutex_unlock(&copies_lock);
+    return count;
+}
+
+void vfs_wait_for_log_copies(int count)
+{
+    pthread_mutex_lock(&copies_lock);
+    while (copies < count) {
+        pthread_cond_wait(&copies_changed, &copies_lock);
+    }
+    pthread_mutex_unlock(&copies_lock);
+}
+
+static void count_copy(void)
+{
+    pthread_mutex_lock(&copies_lock);
+    copies++;
+    pthread_cond_broadcast(&copies_changed);
+    pthread_mutex_unlock(&copies_lock);
 }
 
 static sqlite3_file *real_of(sqlite3_file *file)
@@ -194,7 +225,12 @@ static int file_shm_map(sqlite3_file *file, int page, int bytes, int extend, voi
 
 static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 {
-    return REAL(file, xShmLock, offset, n, flags);
+    const int rc = REAL(file, xShmLock, offset, n, flags);
+    if (rc == SQLITE_OK && offset == COPIER_LOCK && n == 1 &&
+        flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE)) {
+        count_copy();
+    }
+    return rc;
 }
 
 static void file_shm_barrier(sqlite3_file *file)

@@ -29,6 +29,10 @@ int vfs_log_syncs(void);
 /* Writes to database files while a log had some that no sync had followed yet, since the start. */
 int vfs_early_copies(void);
 
+/* How often somebody began to copy a log, since the start. Waits until it is `count` at least. */
+int vfs_log_copies(void);
+void vfs_wait_for_log_copies(int count);
+
 /* While it holds them, syncs of logs wait. */
 void vfs_hold_log_syncs(bool holds);
 /* Returns when one waits. */
