@@ -165,7 +165,7 @@ static bool is_next(const struct batcher *b, struct job *job)
 {
     const size_t mark = sender_mark(job);
     const uint16_t chat = b->chat_of[mark];
-    return !has_sender(job) || (!b->waits[mark] && !atomic_load(&b->worker->jobs->busy[mark]) &&
+    return !has_sender(job) || (!b->waits[mark] && atomic_load(&b->worker->jobs->busy[mark]) == 0 &&
                                 (chat == 0 || (is_for_batch(b->worker->jobs, job) &&
                                                chat == chat_mark(job->chat) + 1)));
 }
@@ -469,7 +469,7 @@ static void hand_on(struct jobs *jobs, struct job_list *rest)
 {
     for (const struct job *job = rest->first; job != NULL; job = job->next) {
         if (has_sender(job)) {
-            atomic_store(&jobs->busy[sender_mark(job)], true);
+            atomic_fetch_add(&jobs->busy[sender_mark(job)], 1);
         }
     }
     pthread_mutex_lock(&jobs->rest.lock);
@@ -563,7 +563,7 @@ void jobs_rest_main(struct worker *worker)
         bool frees = has_sender(job);
         run_alone(worker, job);
         if (frees) {
-            atomic_store(&jobs->busy[mark], false);
+            atomic_fetch_sub(&jobs->busy[mark], 1);
             tell_freed(jobs);
         }
     }
