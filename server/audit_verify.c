@@ -96,14 +96,21 @@ static enum err check_claim(struct verification *v, const struct claim *claim)
 
 /* ---- What rows seal ----------------------------------------------------------------------- */
 
-static enum err was_purged(struct verification *v, const struct audit_row *row, bool *out)
+/* A purge takes an order's messages alone, or all that belongs to it. */
+static enum err was_purged(struct verification *v, const struct audit_row *row,
+                           enum collection collection, bool *out)
 {
     struct condition conditions[] = {
         WHERE(audit_row, consultation_id, IS, row->consultation_id),
         WHERE(audit_row, is_aside, IS, false),
         WHERE(audit_row, action, IS, audit_action_row(AUDIT_PURGE)->word),
+        WHERE(audit_row, result, IS, PURGED_RECORD),
     };
-    struct query query = {.conditions = conditions, .condition_count = ARRAY_LENGTH(conditions)};
+    const size_t any_purge = ARRAY_LENGTH(conditions) - 1;
+    struct query query = {.conditions = conditions,
+                          .condition_count = collection == COLLECTION_MESSAGES
+                                                 ? any_purge
+                                                 : ARRAY_LENGTH(conditions)};
     int64_t count;
     TRY(store_count(v->session, COLLECTION_AUDIT, &query, &count));
     *out = count > 0;
@@ -111,11 +118,11 @@ static enum err was_purged(struct verification *v, const struct audit_row *row, 
 }
 
 static enum err check_content(struct verification *v, const struct audit_row *row,
-                              const struct shape *shape, const void *record)
+                              enum collection collection, const void *record)
 {
     if (record == NULL) {
         bool is_purged;
-        TRY(was_purged(v, row, &is_purged));
+        TRY(was_purged(v, row, collection, &is_purged));
         if (!is_purged) {
             v->report->contents_missing++;
             find_fault(v, row->id, "what it tells of is gone, and no purge took it");
@@ -123,7 +130,7 @@ static enum err check_content(struct verification *v, const struct audit_row *ro
         return ERR_OK;
     }
     char hash[AUDIT_HASH_TEXT_BYTES];
-    audit_hash_record(v->hasher, shape, record, hash);
+    audit_hash_record(v->hasher, collection_row(collection)->shape, record, hash);
     bool is_undone = strcmp(row->action, audit_action_row(AUDIT_RETRACT)->word) == 0 &&
                      !((const struct message *)record)->is_retract;
     v->report->contents++;
@@ -162,7 +169,7 @@ static enum err check_contents(struct verification *v, const struct audit_row *r
                 record = at;
             }
         }
-        TRY(check_content(v, sealing[i], shape, record));
+        TRY(check_content(v, sealing[i], collection, record));
     }
     return ERR_OK;
 }
@@ -294,8 +301,29 @@ static int compare_ids(const void *a, const void *b)
     return memcmp(a, b, OID_BYTES);
 }
 
+/* No row without an order stands aside, and there may be very many: they are not read, but counted. */
+static enum err has_row_without_order(struct verification *v, const struct message *message,
+                                      bool *out)
+{
+    const struct condition conditions[] = {
+        WHERE(audit_row, consultation_id, IS, OID_NONE),
+        WHERE(audit_row, is_aside, IS, false),
+        WHERE(audit_row, subject, IS, message->id),
+        WHERE(audit_row, action, IS, audit_action_row(AUDIT_SEND)->word),
+    };
+    const struct query query = {.conditions = conditions,
+                                .condition_count = ARRAY_LENGTH(conditions)};
+    int64_t count = 0;
+    TRY(store_count(v->session, COLLECTION_AUDIT, &query, &count));
+    *out = count > 0;
+    return ERR_OK;
+}
+
 static enum err has_row_of_sending(struct verification *v, const struct message *message, bool *out)
 {
+    if (oid_is_none(message->consultation_id)) {
+        return has_row_without_order(v, message, out);
+    }
     struct arena *arena = arena_new(ARENA_BYTES);
     struct audit_row *rows = NULL;
     size_t count = 0;

@@ -19,6 +19,7 @@
 
 #define PAGE_ORDERS 200
 #define PAGE_MESSAGES 500
+#define ARENA_BYTES 65536
 #define MS_PER_SECOND 1000
 
 struct timestamp years_before(struct timestamp now, int64_t years)
@@ -156,7 +157,7 @@ static enum err remove_order(struct command_run *run, const struct consultation 
                    .action = AUDIT_PURGE,
                    .consultation_id = order->id,
                    .subject = order->id,
-                   .result = is_whole ? "record" : "messages",
+                   .result = is_whole ? PURGED_RECORD : PURGED_MESSAGES,
                    .details = arena_format(run->call.arena, "messages=%" PRId64, messages)});
     enum err err = command_record(run);
     if (err == ERR_OK) {
@@ -193,6 +194,18 @@ static enum err purge_order(struct command_run *run, const struct consultation *
     return ERR_OK;
 }
 
+/* What is read of an order is let go with it. */
+static enum err purge_alone(struct command_run *run, const struct consultation *order,
+                            bool is_whole, bool is_real, struct purge_report *report)
+{
+    struct arena *kept = run->call.arena;
+    run->call.arena = arena_new(ARENA_BYTES);
+    const enum err err = purge_order(run, order, is_whole, is_real, report);
+    arena_free(run->call.arena);
+    run->call.arena = kept;
+    return err;
+}
+
 /* ---- All ---------------------------------------------------------------------------------- */
 
 static enum err purge_state(struct command_run *run, const char *status, bool is_real,
@@ -218,7 +231,7 @@ static enum err purge_state(struct command_run *run, const char *status, bool is
         const struct consultation *orders = page.items;
         for (size_t i = 0; i < page.count; i++) {
             bool is_whole = orders[i].updated_at.ms < record_limit.ms;
-            TRY(purge_order(run, &orders[i], is_whole, is_real, report));
+            TRY(purge_alone(run, &orders[i], is_whole, is_real, report));
             after = orders[i].id;
         }
     } while (page.count > 0);

@@ -27,6 +27,10 @@ enum audit_action {
 
 #define COLLECTION_NONE COLLECTION_COUNT /* an action that seals no record */
 
+/* What a row of AUDIT_PURGE has as its result: an order's messages are gone, or all that belongs to it. */
+#define PURGED_MESSAGES "messages"
+#define PURGED_RECORD "record"
+
 struct audit_action_row {
     const char *word;
     const char *chinese;

@@ -341,6 +341,35 @@ static void a_message_that_was_changed_removed_or_slipped_in_is_found(void **sta
     close_world(&world);
 }
 
+static void record_purge(struct world *world, struct oid order, const char *what)
+{
+    audit_note(world_ready(world), &(struct audit_note){.action = AUDIT_PURGE,
+                                                        .consultation_id = order,
+                                                        .subject = order,
+                                                        .result = what});
+    assert_int_equal(world_record(world, ERR_OK), ERR_OK);
+}
+
+static void a_purge_of_messages_took_nothing_else(void **state)
+{
+    struct world world;
+    open_world(&world, *state);
+    const struct oid order = oid_number(5);
+    const struct treatment_version version = {.id = oid_number(6), .consultation_id = order};
+    audit_note(world_ready(&world), &(struct audit_note){.action = AUDIT_TREATMENT,
+                                                         .consultation_id = order,
+                                                         .subject = version.id,
+                                                         .content = &version});
+    assert_int_equal(world_record(&world, ERR_OK), ERR_OK);
+    record_purge(&world, order, PURGED_MESSAGES);
+    verify(&world);
+    assert_int_equal(report.contents_missing, 1);
+    record_purge(&world, order, PURGED_RECORD);
+    verify(&world);
+    assert_int_equal(report.contents_missing, 0);
+    close_world(&world);
+}
+
 /* ---- Writing ------------------------------------------------------------------------------ */
 
 static void heads_are_read_as_they_are_written(void **state)
@@ -538,6 +567,7 @@ int main(void)
         cmocka_unit_test(the_end_that_was_cut_off_is_found_by_heads_kept_elsewhere),
         cmocka_unit_test(the_end_of_an_older_chain_is_found_by_the_next_one),
         cmocka_unit_test(a_message_that_was_changed_removed_or_slipped_in_is_found),
+        cmocka_unit_test(a_purge_of_messages_took_nothing_else),
         cmocka_unit_test(an_order_is_in_the_index_once_for_each_stretch_and_all_its_rows_are_found),
         cmocka_unit_test(an_order_without_rows_has_none),
         cmocka_unit_test(only_rows_of_sending_stand_aside),
