@@ -16,12 +16,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SCHEME "sqlite:"
+#define OLDEST_VERSION 1
 
 /* ---- Looking ------------------------------------------------------------------------------ */
 
@@ -44,8 +46,8 @@ enum err sqlite_inspect(sqlite3 *db, struct strbuf *out)
     return rc == SQLITE_DONE ? ERR_OK : ERR_STORE;
 }
 
-/* Whether the file is a sound store of a version that is known. */
-static enum err judge(sqlite3 *db, const char *name, char why[256])
+/* Whether the file is a sound store of a version that is known, `oldest` or newer. */
+static enum err judge(sqlite3 *db, const char *name, int64_t oldest, char why[256])
 {
     sqlite3_stmt *statement = NULL;
     int rc = sqlite3_prepare_v2(db, "SELECT max(version) FROM store_info", -1, &statement, NULL);
@@ -58,6 +60,14 @@ static enum err judge(sqlite3 *db, const char *name, char why[256])
     }
     if (version > STORE_VERSION) {
         snprintf(why, 256, STORE_NEWER_SENTENCE, version, STORE_VERSION);
+        return ERR_STORE;
+    }
+    if (version < oldest) {
+        snprintf(why, 256,
+                 "%.80s is of store version %" PRId64
+                 ", this consultd has %d: upgrade a copy of it "
+                 "first (consultd --store sqlite:COPY db upgrade), and restore that",
+                 name, version, STORE_VERSION);
         return ERR_STORE;
     }
     struct strbuf findings;
@@ -106,6 +116,22 @@ static enum err make_file(const char *name, char why[256])
     return ERR_OK;
 }
 
+/* The same, of whoever has the store `name` or, where there is none, its folder: root restores what another user
+ * serves. */
+static enum err make_file_for_owner(const char *part, const char *name, char why[256])
+{
+    TRY(make_file(part, why));
+    const int fd = open(part, O_RDWR | O_CLOEXEC);
+    const enum err err = fd < 0 ? ERR_STORE : sqlite_file_give(fd, name);
+    if (err != ERR_OK) {
+        snprintf(why, 256, "%.180s: %s", part, strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return err;
+}
+
 static enum err sync_file(const char *name, char why[256])
 {
     const int fd = open(name, O_RDWR | O_CLOEXEC);
@@ -129,13 +155,12 @@ static enum err copy_pages(sqlite3 *from, sqlite3 *to, const char *name, char wh
     return sqlite3_backup_finish(copying) == SQLITE_OK ? ERR_OK : complain(to, name, why);
 }
 
-/* Copies the open store into the file `name`, which is made; `id` NULL: keeps its id. */
+/* Copies the open store into the empty file `name`; `id` NULL: keeps its id. */
 static enum err copy_into(sqlite3 *from, const char *name, const char *id, char why[256])
 {
     sqlite3 *to = NULL;
     char sql[80];
     snprintf(sql, sizeof(sql), "UPDATE store_info SET storeId='%s'", id == NULL ? "" : id);
-    TRY(make_file(name, why));
     enum err err = open_file(name, 0, &to, why);
     if (err == ERR_OK) {
         err = copy_pages(from, to, name, why);
@@ -146,7 +171,7 @@ static enum err copy_into(sqlite3 *from, const char *name, const char *id, char 
         err = complain(to, name, why);
     }
     if (err == ERR_OK) {
-        err = judge(to, name, why);
+        err = judge(to, name, OLDEST_VERSION, why);
     }
     sqlite3_close(to);
     return err == ERR_OK ? sync_file(name, why) : err;
@@ -173,6 +198,10 @@ static enum err backup_open(const char *name, const char *to, int64_t timeout_ms
         err = complain(db, name, why);
     }
     if (err == ERR_OK) {
+        err = make_file(part,
+                        why); /* there already: another backup makes it, or one was broken off */
+    }
+    if (err == ERR_OK) {
         err = copy_into(db, part, NULL, why);
         if (err == ERR_OK && rename(part, to) != 0) {
             snprintf(why, 256, "%.180s: %s", to, strerror(errno));
@@ -189,19 +218,21 @@ static enum err backup_open(const char *name, const char *to, int64_t timeout_ms
 
 enum err sqlite_backup(const struct store_settings *settings, const char *to, char why[256])
 {
-    const char *name = settings->url + strlen(SCHEME);
+    char *name = sqlite_file_resolve(settings->url + strlen(SCHEME));
     int lock = -1;
+    enum err err = ERR_STORE;
     if (access(name, F_OK) != 0) {
         snprintf(why, 256, "there is no store at %.200s", name);
-        return ERR_STORE;
+    } else {
+        err = sqlite_file_lock(name, ".commands", LOCK_SH, &lock, why);
     }
-    enum err err = sqlite_file_lock(name, ".commands", LOCK_SH, &lock, why);
     if (err == ERR_OK) {
         err = backup_open(name, to, settings->timeout_ms, why);
     }
     if (lock >= 0) {
         close(lock);
     }
+    free(name);
     return err;
 }
 
@@ -222,12 +253,15 @@ static enum err settle_old(const char *name, char why[256])
     return err;
 }
 
+/* Also where the file itself has been moved away: SQLite would take the log that it left for the new one's. */
 static enum err keep_old(const char *name, char why[256])
 {
     static const char *const suffixes[] = {"", "-wal", "-journal"};
     char from[PATH_MAX], kept[PATH_MAX];
     const long long now = (long long)time(NULL);
-    TRY(settle_old(name, why));
+    if (access(name, F_OK) == 0) {
+        TRY(settle_old(name, why));
+    }
     for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
         snprintf(from, sizeof(from), "%s%s", name, suffixes[i]);
         snprintf(kept, sizeof(kept), "%s.replaced-%lld%s", name, now, suffixes[i]);
@@ -253,13 +287,16 @@ static enum err replace(const char *name, const char *from, char why[256])
     unlink(part); /* ours alone, under both locks: of a restore that was broken off */
     enum err err = open_file(from, 0, &db, why);
     if (err == ERR_OK) {
-        err = judge(db, from, why);
+        err = judge(db, from, STORE_VERSION, why);
+    }
+    if (err == ERR_OK) {
+        err = make_file_for_owner(part, name, why);
     }
     if (err == ERR_OK) {
         err = copy_into(db, part, id, why);
     }
     sqlite3_close(db);
-    if (err == ERR_OK && access(name, F_OK) == 0) {
+    if (err == ERR_OK) {
         err = keep_old(name, why);
     }
     if (err == ERR_OK && rename(part, name) != 0) {
@@ -275,7 +312,7 @@ static enum err replace(const char *name, const char *from, char why[256])
 
 enum err sqlite_restore(const struct store_settings *settings, const char *from, char why[256])
 {
-    const char *name = settings->url + strlen(SCHEME);
+    char *name = sqlite_file_resolve(settings->url + strlen(SCHEME));
     int served = -1, commands = -1;
     enum err err = sqlite_file_lock(name, ".lock", LOCK_EX, &served, why);
     if (err == ERR_OK) {
@@ -290,5 +327,6 @@ enum err sqlite_restore(const struct store_settings *settings, const char *from,
     if (served >= 0) {
         close(served);
     }
+    free(name);
     return err;
 }

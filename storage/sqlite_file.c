@@ -5,7 +5,8 @@
  * exclusive flock on PATH.lock, a file of its own because SQLite's locks on the database itself
  * are released whenever any descriptor of it is closed. The lock file is never removed: removing
  * it would let two processes lock two files of the same name. The kernel drops the lock with the
- * process, so a killed server leaves nothing in the way.
+ * process, so a killed server leaves nothing in the way. A path that is a link is followed first: SQLite
+ * keeps its log beside the file that the link leads to, and the locks belong there, too.
  *
  * Subcommands work beside the server and do not take that lock. They write only what has no stamp,
  * in short transactions that SQLite's own lock orders with the server's. They share the lock of
@@ -50,7 +51,33 @@ static char *text_copy(const char *text)
     return memcpy(memory_resize(NULL, bytes), text, bytes);
 }
 
+/* The folder that the file lies in; caller frees. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = text_copy(slash == NULL ? "." : path);
+    if (slash != NULL) {
+        folder[slash == path ? 1 : slash - path] = '\0';
+    }
+    return folder;
+}
+
 /* ---- The lock and the file ---------------------------------------------------------------- */
+
+enum err sqlite_file_give(int fd, const char *name)
+{
+    struct stat owner;
+    if (geteuid() != 0) {
+        return ERR_OK;
+    }
+    int rc = stat(name, &owner);
+    if (rc != 0) {
+        char *folder = folder_of(name);
+        rc = stat(folder, &owner);
+        free(folder);
+    }
+    return rc == 0 && fchown(fd, owner.st_uid, owner.st_gid) == 0 ? ERR_OK : ERR_STORE;
+}
 
 enum err sqlite_file_lock(const char *name, const char *suffix, int how, int *out, char why[256])
 {
@@ -62,6 +89,10 @@ enum err sqlite_file_lock(const char *name, const char *suffix, int how, int *ou
     *out = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*out < 0) {
         snprintf(why, 256, "cannot open %.180s: %s", path, strerror(errno));
+        return ERR_STORE;
+    }
+    if (sqlite_file_give(*out, name) != ERR_OK) {
+        snprintf(why, 256, "cannot give %.160s to its user: %s", path, strerror(errno));
         return ERR_STORE;
     }
     int rc;
@@ -82,14 +113,9 @@ enum err sqlite_file_lock(const char *name, const char *suffix, int how, int *ou
 
 void sqlite_file_sync_folder(const char *path)
 {
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        snprintf(folder, sizeof(folder), ".");
-    } else {
-        snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    }
+    char *folder = folder_of(path);
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
     if (fd >= 0) {
         (void)fsync(fd); /* some file systems cannot; then there is nothing more to do */
         close(fd);
@@ -112,6 +138,27 @@ static enum err file_make(const struct sqlite_file *file, char why[256])
     return ERR_STORE;
 }
 
+char *sqlite_file_resolve(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    if (resolved != NULL) {
+        return resolved;
+    }
+    char *folder = folder_of(path);
+    char *resolved_folder = realpath(folder, NULL);
+    free(folder);
+    if (resolved_folder == NULL) {
+        return text_copy(path);
+    }
+    const char *slash = strrchr(path, '/');
+    const char *base = slash == NULL ? path : slash + 1;
+    const size_t length = strlen(resolved_folder), base_bytes = strlen(base) + 1;
+    resolved = memory_resize(resolved_folder, length + 1 + base_bytes);
+    resolved[length] = '/';
+    memcpy(resolved + length + 1, base, base_bytes);
+    return resolved;
+}
+
 static enum err file_name(struct sqlite_file *file, const char *url, char why[256])
 {
     const char *path = url + strlen(SCHEME);
@@ -121,7 +168,7 @@ static enum err file_name(struct sqlite_file *file, const char *url, char why[25
     }
     file->in_memory = strcmp(path, ":memory:") == 0;
     if (!file->in_memory) {
-        file->name = text_copy(path);
+        file->name = sqlite_file_resolve(path);
         return ERR_OK;
     }
     uint64_t random = 0;
@@ -240,7 +287,7 @@ static enum err start_log_work(struct sqlite_file *file, char why[256])
     if (file->in_memory || file->beside) {
         return ERR_OK;
     }
-    enum err err = late_sync_new(file->name, &file->late_sync);
+    enum err err = late_sync_new(sqlite3_db_filename(file->keeper, "main"), &file->late_sync);
     if (err != ERR_OK) {
         snprintf(why, 256, "the store's log cannot be opened");
         return err;
@@ -270,6 +317,10 @@ static enum err open_named(struct sqlite_file *file, const struct store_settings
         return ERR_STORE;
     }
     TRY(switch_to_wal(file, why));
+    if (!file->in_memory && !file->beside && log_renew(file->keeper) != ERR_OK) {
+        snprintf(why, 256, "the log of %.160s cannot be written and synced", file->name);
+        return ERR_STORE;
+    }
     TRY(sqlite_schema_make(file->keeper, settings->upgrades, why));
     return start_log_work(file, why);
 }

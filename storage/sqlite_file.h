@@ -30,11 +30,19 @@ MUST_USE enum err sqlite_file_open(struct sqlite_file *file, const struct store_
                                    char why[256]);
 void sqlite_file_close(struct sqlite_file *file);
 
+/* The path with links followed, of a file that need not be there; as it is where its folder is not there either.
+ * Caller frees. */
+MUST_USE char *sqlite_file_resolve(const char *path);
+
 /* Locks PATH<suffix>, made if it is not there: `how` is LOCK_EX (".lock": who serves; both: who
  * replaces the file) or LOCK_SH (".commands": who works beside). Caller closes *out, which is -1 if
  * it was not opened. */
 MUST_USE enum err sqlite_file_lock(const char *name, const char *suffix, int how, int *out,
                                    char why[256]);
+
+/* Where root works on what is another user's: gives the open file to whoever has the store `name`, or its folder
+ * where it is not there. ERR_STORE: it cannot be given; errno says why. */
+MUST_USE enum err sqlite_file_give(int fd, const char *name);
 
 /* Syncs the folder of `path`, so that a file just made in it outlives a power cut. */
 void sqlite_file_sync_folder(const char *path);

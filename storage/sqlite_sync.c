@@ -12,6 +12,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define RENEW_BYTES 1048576
 
 struct late_sync {
     _Atomic uint64_t begun, ended, synced;
@@ -21,13 +24,22 @@ struct late_sync {
     char name[];          /* of the log; the file may point to it */
 };
 
-static int open_log(struct late_sync *sync)
+/* The log is there: whoever opened the store first has read it. Close what was opened, however it went. */
+static int open_log(const char *name, sqlite3_file **out)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    const int flags = SQLITE_OPEN_WAL | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-    sync->log = memory_resize(NULL, (size_t)vfs->szOsFile);
-    memset(sync->log, 0, (size_t)vfs->szOsFile);
-    return vfs->xOpen(vfs, sync->name, sync->log, flags, NULL);
+    const int flags = SQLITE_OPEN_WAL | SQLITE_OPEN_READWRITE;
+    *out = memory_resize(NULL, (size_t)vfs->szOsFile);
+    memset(*out, 0, (size_t)vfs->szOsFile);
+    return vfs->xOpen(vfs, name, *out, flags, NULL);
+}
+
+static void close_log(sqlite3_file *log)
+{
+    if (log != NULL && log->pMethods != NULL) {
+        log->pMethods->xClose(log);
+    }
+    free(log);
 }
 
 enum err late_sync_new(const char *path, struct late_sync **out)
@@ -39,7 +51,7 @@ enum err late_sync_new(const char *path, struct late_sync **out)
     memcpy(sync->name, path, length);
     memcpy(sync->name + length, suffix, sizeof(suffix));
     pthread_mutex_init(&sync->lock, NULL);
-    if (open_log(sync) != SQLITE_OK) {
+    if (open_log(sync->name, &sync->log) != SQLITE_OK) {
         late_sync_free(sync);
         return ERR_STORE;
     }
@@ -52,10 +64,7 @@ void late_sync_free(struct late_sync *sync)
     if (sync == NULL) {
         return;
     }
-    if (sync->log->pMethods != NULL) {
-        sync->log->pMethods->xClose(sync->log);
-    }
-    free(sync->log);
+    close_log(sync->log);
     pthread_mutex_destroy(&sync->lock);
     free(sync);
 }
@@ -69,6 +78,43 @@ void late_sync_end(struct late_sync *sync)
 {
     atomic_fetch_add(&sync->ended, 1);
 }
+
+/* ---- A log that was found ---------------------------------------------------------------------- */
+
+static int renew(sqlite3_file *log)
+{
+    const sqlite3_io_methods *methods = log->pMethods;
+    sqlite3_int64 size = 0;
+    int rc = methods->xFileSize(log, &size);
+    char *bytes = memory_resize(NULL, RENEW_BYTES);
+    for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += RENEW_BYTES) {
+        const int count = size - at < RENEW_BYTES ? (int)(size - at) : RENEW_BYTES;
+        rc = methods->xRead(log, bytes, count, at);
+        rc = rc == SQLITE_OK ? methods->xWrite(log, bytes, count, at) : rc;
+    }
+    free(bytes);
+    return rc == SQLITE_OK && size > 0 ? methods->xSync(log, SQLITE_SYNC_NORMAL) : rc;
+}
+
+enum err log_renew(sqlite3 *db)
+{
+    const char *name = sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+    sqlite3_file *log = NULL;
+    if (name == NULL || access(name, F_OK) != 0) {
+        return ERR_OK;
+    }
+    int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (rc != SQLITE_OK) {
+        return ERR_STORE;
+    }
+    rc = open_log(name, &log);
+    rc = rc == SQLITE_OK ? renew(log) : rc;
+    close_log(log);
+    const int ended = sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return rc == SQLITE_OK && ended == SQLITE_OK ? ERR_OK : ERR_STORE;
+}
+
+/* ---- Commits ----------------------------------------------------------------------------------- */
 
 bool late_sync_is_done(struct late_sync *sync)
 {

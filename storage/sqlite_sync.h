@@ -5,9 +5,17 @@
 
 #include "storage/store.h"
 
+#include <sqlite3.h>
+
 struct late_sync;
 
-/* For the store whose file has this path; its log is opened once more. ERR_STORE: it cannot be. Caller
+/* Writes a log that was found once more, as it is, and syncs it, before anything is added to it: a process that
+ * could not sync it may have left in the system's cache what is not on disk and never gets there, since the system
+ * takes it for written; and SQLite reads a log only as far as it is whole. `db`: a connection outside of a
+ * transaction; nobody else writes meanwhile. No log: nothing happens. ERR_STORE: it cannot be. */
+MUST_USE enum err log_renew(sqlite3 *db);
+
+/* For the store whose file has this path, as SQLite calls it; its log is opened once more. ERR_STORE: it cannot be. Caller
  * owns; late_sync_free before the last connection is closed. */
 MUST_USE enum err late_sync_new(const char *path, struct late_sync **out);
 /* NULL: nothing happens. */

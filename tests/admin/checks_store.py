@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -167,6 +168,66 @@ def what_is_no_backup_is_not_restored(hospital):
     refused(1, "newer consultd", "restore", hospital.path("b.db"))
     assert hospital.json("department", "list") == before
     assert not [n for n in os.listdir(hospital.folder) if "restoring" in n or "replaced" in n]
+
+
+@sqlite_only
+def a_log_that_was_left_behind_is_not_taken_for_the_backups(hospital):
+    hospital.done("department", "add", "内科")
+    hospital.done("backup", hospital.path("b.db"))
+    hospital.done("department", "add", "外科")
+    with contextlib.closing(sqlite3.connect(hospital.file)) as database:
+        database.execute("UPDATE departments SET weight=7")
+        database.commit()
+        shutil.copy(hospital.file + "-wal", hospital.path("left"))
+    os.rename(hospital.file, hospital.path("aside.db"))  # what an operator does with a broken file
+    os.rename(hospital.path("left"), hospital.file + "-wal")
+    hospital.done("restore", hospital.path("b.db"))
+    assert [d["name"] for d in hospital.json("department", "list")] == ["内科"]
+    kept = [n for n in os.listdir(hospital.folder) if n.startswith("hospital.db.replaced-")]
+    assert len(kept) == 1 and kept[0].endswith("-wal"), kept
+    assert "0 findings" in hospital.done("db", "check")
+
+
+@sqlite_only
+def an_older_backup_is_upgraded_before_it_is_restored(hospital):
+    hospital.done("department", "add", "内科")
+    backup = hospital.path("b.db")
+    hospital.done("backup", backup)
+    hospital.done("department", "add", "外科")
+    ask(hospital, "UPDATE store_info SET version=1", file=backup)
+    hospital.refused(1, "is of store version 1", "restore", backup)
+    assert len(hospital.json("department", "list")) == 2
+    assert not [n for n in os.listdir(hospital.folder) if "replaced" in n]
+    assert hospital.run("db", "upgrade", store=f"sqlite:{backup}")[0] == 0
+    hospital.done("restore", backup)
+    assert [d["name"] for d in hospital.json("department", "list")] == ["内科"]
+
+
+@sqlite_only
+def what_root_restores_is_still_its_users(hospital):
+    if os.geteuid() != 0:
+        print("SKIPPED: who owns a restored store: only root can give it away")
+        return
+    nobody = 65534
+    hospital.done("department", "add", "内科")
+    hospital.done("backup", hospital.path("b.db"))
+    for name in os.listdir(hospital.folder):
+        if name.startswith("hospital.db."):
+            os.remove(hospital.path(name))
+    os.chown(hospital.file, nobody, nobody)
+    hospital.done("restore", hospital.path("b.db"))
+    for suffix in ("", ".lock", ".commands"):
+        status = os.stat(hospital.file + suffix)
+        assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (nobody, 0o600), suffix
+
+
+@sqlite_only
+def a_backup_that_another_one_makes_is_left_alone(hospital):
+    hospital.done("department", "add", "内科")
+    part = hospital.write("b.db.part", "of another one")
+    hospital.refused(1, "File exists", "backup", hospital.path("b.db"))
+    with open(part, encoding="utf-8") as file:
+        assert file.read() == "of another one"
 
 
 @sqlite_only

@@ -24,6 +24,7 @@ static sqlite3_vfs *real_vfs;
 static atomic_bool is_full, sync_fails, read_fails;
 static atomic_int fill_in; /* writes until the disk is full; 0: never */
 static atomic_int unsynced, log_syncs, early_copies;
+static atomic_llong log_bytes;
 
 static pthread_mutex_t hold_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t hold_changed = PTHREAD_COND_INITIALIZER;
@@ -63,6 +64,11 @@ int vfs_unsynced_log_writes(void)
 int vfs_log_syncs(void)
 {
     return atomic_load(&log_syncs);
+}
+
+long long vfs_log_bytes(void)
+{
+    return atomic_load(&log_bytes);
 }
 
 int vfs_early_copies(void)
@@ -156,6 +162,7 @@ static int file_write(sqlite3_file *file, const void *buffer, int bytes, sqlite3
     }
     if (((struct file *)file)->is_log) {
         atomic_fetch_add(&unsynced, 1);
+        atomic_fetch_add(&log_bytes, bytes);
     }
     if (((struct file *)file)->is_database && atomic_load(&unsynced) > 0) {
         atomic_fetch_add(&early_copies, 1);

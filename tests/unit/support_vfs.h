@@ -26,6 +26,9 @@ void vfs_set_read_fails(bool fails);
 int vfs_unsynced_log_writes(void);
 int vfs_log_syncs(void);
 
+/* Bytes written to logs, since the start. */
+long long vfs_log_bytes(void);
+
 /* Writes to database files while a log had some that no sync had followed yet, since the start. */
 int vfs_early_copies(void);
 

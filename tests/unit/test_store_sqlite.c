@@ -310,6 +310,32 @@ static void what_was_committed_survives_a_kill_and_no_more(void **state)
     insert_user(f, 3);
 }
 
+/* The one before may have ended because it could not sync it: what it left in the system's cache is not on disk
+ * then, and never gets there by itself. */
+static void a_log_that_is_found_is_written_and_synced_before_it_grows(void **state)
+{
+    struct store_fixture *f = *state;
+    char log[128];
+    struct stat status;
+    close_store(f);
+    kill_child(start_child(open_and_commit, f->url));
+    snprintf(log, sizeof(log), "%s/store.db-wal", f->folder);
+    assert_int_equal(stat(log, &status), 0);
+    assert_true(status.st_size > 0);
+    const long long before = vfs_log_bytes();
+    vfs_set_sync_fails(true);
+    struct store *store = NULL;
+    char why[256];
+    const struct store_settings settings = {.url = f->url, .timeout_ms = 1000};
+    assert_int_equal(store_open(&settings, &store, why), ERR_STORE);
+    assert_non_null(strstr(why, "store.db cannot be written and synced"));
+    vfs_set_sync_fails(false);
+    store_fixture_reopen(f);
+    assert_true(vfs_log_bytes() - before >= 2 * status.st_size);
+    assert_int_equal(vfs_unsynced_log_writes(), 0);
+    assert_int_equal(count_users(f->session), 2);
+}
+
 static void a_second_process_on_the_file_is_refused_while_the_first_lives(void **state)
 {
     struct store_fixture *f = *state;
@@ -323,6 +349,32 @@ static void a_second_process_on_the_file_is_refused_while_the_first_lives(void *
     assert_non_null(strstr(why, "another process"));
     assert_non_null(strstr(why, "store.db"));
     kill_child(first);
+    store_fixture_reopen(f);
+}
+
+/* SQLite's log lies beside the file that the link leads to: another one would be synced in vain. */
+static void a_link_to_the_file_is_the_file(void **state)
+{
+    struct store_fixture *f = *state;
+    char path[128], link_path[128], beside[160], url[160], why[256];
+    snprintf(path, sizeof(path), "%s/store.db", f->folder);
+    snprintf(link_path, sizeof(link_path), "%s/link.db", f->folder);
+    snprintf(url, sizeof(url), "sqlite:%s", link_path);
+    assert_int_equal(symlink(path, link_path), 0);
+    const struct store_settings settings = {.url = url, .timeout_ms = 1000};
+    struct store *store = NULL;
+    assert_int_equal(store_open(&settings, &store, why), ERR_STORE);
+    assert_non_null(strstr(why, "is locked"));
+    close_store(f);
+    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
+    snprintf(beside, sizeof(beside), "%s-wal", path);
+    assert_int_equal(access(beside, F_OK), 0);
+    static const char *const others[] = {"-wal", ".lock", ".commands"};
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+        snprintf(beside, sizeof(beside), "%s%s", link_path, others[i]);
+        assert_int_not_equal(access(beside, F_OK), 0);
+    }
+    store_close(store);
     store_fixture_reopen(f);
 }
 
@@ -670,6 +722,8 @@ int main(void)
         ON_FILE(a_run_that_wrote_nothing_syncs_nothing),
         ON_FILE(what_was_committed_survives_a_kill_and_no_more),
         ON_FILE(a_second_process_on_the_file_is_refused_while_the_first_lives),
+        ON_FILE(a_log_that_is_found_is_written_and_synced_before_it_grows),
+        ON_FILE(a_link_to_the_file_is_the_file),
         ON_FILE(a_second_store_on_the_file_is_refused_in_one_process_too),
         ON_FILE(a_full_disk_fails_the_commit_and_leaves_nothing_by_halves),
         ON_FILE(a_disk_that_fills_at_any_moment_leaves_whole_runs),
