@@ -221,7 +221,11 @@ static enum err write_kept(struct sqlite_session *s, struct kept_record *kept)
 enum err sqlite_flush(struct sqlite_session *s)
 {
     for (struct kept_record *at; (at = kept_take_unwritten(s->kept)) != NULL;) {
-        TRY(write_kept(s, at));
+        const enum err err = write_kept(s, at);
+        if (err != ERR_OK) {
+            s->is_lost = true; /* nobody would write it any more */
+            return err;
+        }
     }
     return ERR_OK;
 }

@@ -12,6 +12,8 @@
 #include "support_store.h"
 #include "support_vfs.h"
 
+#include <sqlite3.h>
+
 #define STEPS 4000
 #define RUN_STEPS 25
 #define CHATS 3
@@ -429,6 +431,49 @@ static void a_run_that_could_not_be_stored_is_not_gone_on_from(void **state)
     assert_int_equal(seq_for_others(), 4);
 }
 
+/* Overwrites the first page of an index in the file, which nobody has open. */
+static void damage_index(const char *name)
+{
+    char path[128], sql[128];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    snprintf(path, sizeof path, "%s/store.db", f->folder);
+    snprintf(sql, sizeof sql, "SELECT rootpage FROM sqlite_schema WHERE name='%s'", name);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    const long offset = 4096L * (sqlite3_column_int(statement, 0) - 1);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, offset, SEEK_SET), 0);
+    assert_int_equal(fputc(0, file), 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A damaged page ends no transaction, unlike a full disk: the run could be committed without the chat. */
+static void a_run_whose_chat_cannot_be_written_is_lost(void **state)
+{
+    (void)state;
+    store_fixture_free(f);
+    f = store_fixture_new(BACKEND_SQLITE_FILE);
+    insert_chat(1);
+    store_fixture_let_go(f);
+    damage_index("chats_by_doctor_rev");
+    store_fixture_reopen(f);
+    assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
+    assert_int_equal(store_mark(f->session), ERR_OK);
+    const struct change change = SET(chat, rev, 5);
+    assert_int_equal(store_update(f->session, f->arena, COLLECTION_CHATS, oid_number(1), NULL, 0,
+                                  &change, 1, NULL),
+                     ERR_OK);
+    int64_t count;
+    const struct query all = {.limit = 0};
+    assert_int_equal(store_count(f->session, COLLECTION_CHATS, &all, &count), ERR_STORE);
+    assert_int_equal(store_commit(f->session), ERR_STORE);
+}
+
 /* More than is kept at a time: what was forgotten is read again. */
 static void many_chats_with_long_texts_stay_what_they_are(void **state)
 {
@@ -612,6 +657,7 @@ int main(void)
         TEST(what_others_write_between_runs_is_seen),
         TEST(what_is_written_outside_of_hopeful_runs_is_seen),
         TEST(a_run_that_could_not_be_stored_is_not_gone_on_from),
+        TEST(a_run_whose_chat_cannot_be_written_is_lost),
         TEST(many_chats_with_long_texts_stay_what_they_are),
         TEST(a_run_larger_than_the_cache_is_whole),
         TEST(what_is_doubted_is_asked_for_outside_of_hopeful_runs),
