@@ -22,6 +22,11 @@
  *  - What was received behind a request (pipelining) it keeps, and parses the next one from there.
  *    If that has a body it takes the headers for the body, and then turns in a loop for ever. So
  *    such a request is answered 503 and the connection closed; without a body all goes well.
+ *  - A header that it doesn't know and whose name begins like one that it knows ("X-Auth", as
+ *    X-Auth-Token does) swallows the header behind it, a Content-Length too, and a body would be taken for the
+ *    next request. So a connection is kept only behind a request whose length was seen: a GET without
+ *    one ends it. The swallowed header is not seen by us either; as the last one it makes the request
+ *    wait until request_seconds are over.
  *  - Its timer for idle connections walks a list of all; we have our own (conn.c).
  *
  * A body that is refused early is still read and thrown away for a while: closing at once would
@@ -508,10 +513,12 @@ int http_upgrade(struct conn *conn)
     if (loop->phase != LOOP_SERVING) {
         return refuse_upgrade(conn, ERR_STOPPING, NULL);
     }
+    const bool is_socket_wanted = strcasecmp(value, "websocket") == 0;
     if (!request_is_socket(wsi, &request)) {
-        return refuse_upgrade(conn, ERR_UNKNOWN_CALL, NULL);
+        return refuse_upgrade(conn, is_socket_wanted ? ERR_UNKNOWN_CALL : ERR_MALFORMED_REQUEST,
+                              NULL);
     }
-    if (strcasecmp(value, "websocket") != 0 || !request_is_handshake(wsi)) {
+    if (!is_socket_wanted || !request_is_handshake(wsi)) {
         return refuse_upgrade(conn, ERR_MALFORMED_REQUEST,
                               "Sec-WebSocket-Version: 13\r\nCache-Control: no-store\r\n");
     }

@@ -20,7 +20,7 @@ struct request {
     bool may_have_body; /* the library may wait for one */
     bool is_json;       /* Content-Type: application/json, with parameters or without */
     bool expects_continue;
-    bool may_keep_alive; /* HTTP/1.1, and no "Connection: close" */
+    bool may_keep_alive; /* HTTP/1.1, with a Content-Length, and no "Connection: close" */
 };
 
 void request_read(struct lws *wsi, struct request *out);

@@ -1,16 +1,12 @@
-/* What only the SQLite store promises: runs that can be taken back, durability, one process per
- * file, a failing disk that leaves nothing by halves, and a form that grows. */
+/* What only the SQLite store promises: runs that can be taken back, durability, a failing disk that
+ * leaves nothing by halves, and a form that grows. */
 #include "support_store.h"
 #include "support_vfs.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static int file_setup(void **state)
@@ -233,64 +229,6 @@ static void a_run_that_wrote_nothing_syncs_nothing(void **state)
     assert_int_equal(vfs_log_syncs(), syncs);
 }
 
-/* Runs `body` with a pipe's end in a child process, which then waits to be killed. Returns when
- * the child has written a byte; `killed` reaps it. */
-static pid_t start_child(void (*body)(const char *url, int pipe_end), const char *url)
-{
-    int ends[2];
-    char byte = 0;
-    assert_int_equal(pipe(ends), 0);
-    const pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no child behind */
-        close(ends[0]);
-        body(url, ends[1]);
-        for (;;) {
-            pause();
-        }
-    }
-    close(ends[1]);
-    ssize_t got;
-    do {
-        got = read(ends[0], &byte, 1);
-    } while (got < 0 && errno == EINTR);
-    close(ends[0]);
-    assert_int_equal(got, 1);
-    assert_int_equal(byte, 'k');
-    return pid;
-}
-
-static void kill_child(pid_t pid)
-{
-    int status = 0;
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status));
-}
-
-static void say(int pipe_end, bool ok)
-{
-    const char byte = ok ? 'k' : 'x';
-    if (write(pipe_end, &byte, 1) != 1) {
-        _exit(2);
-    }
-}
-
-static void open_and_commit(const char *url, int pipe_end)
-{
-    const struct store_settings settings = {.url = url};
-    struct store *store = NULL;
-    struct store_session *session = NULL;
-    char why[256];
-    bool ok = store_open(&settings, &store, why) == ERR_OK &&
-              store_session_open(store, true, &session) == ERR_OK &&
-              store_begin(session) == ERR_OK && insert_user_in(session, 1) == ERR_OK &&
-              insert_user_in(session, 2) == ERR_OK && store_commit(session) == ERR_OK &&
-              store_begin(session) == ERR_OK && insert_user_in(session, 3) == ERR_OK;
-    say(pipe_end, ok);
-}
-
 /* Leaves the fixture without an open store, for another process to open. */
 static void close_store(struct store_fixture *f)
 {
@@ -298,95 +236,6 @@ static void close_store(struct store_fixture *f)
     store_close(f->store);
     f->session = NULL;
     f->store = NULL;
-}
-
-static void what_was_committed_survives_a_kill_and_no_more(void **state)
-{
-    struct store_fixture *f = *state;
-    close_store(f);
-    kill_child(start_child(open_and_commit, f->url));
-    store_fixture_reopen(f);
-    assert_int_equal(count_users(f->session), 2);
-    insert_user(f, 3);
-}
-
-/* The one before may have ended because it could not sync it: what it left in the system's cache is not on disk
- * then, and never gets there by itself. */
-static void a_log_that_is_found_is_written_and_synced_before_it_grows(void **state)
-{
-    struct store_fixture *f = *state;
-    char log[128];
-    struct stat status;
-    close_store(f);
-    kill_child(start_child(open_and_commit, f->url));
-    snprintf(log, sizeof(log), "%s/store.db-wal", f->folder);
-    assert_int_equal(stat(log, &status), 0);
-    assert_true(status.st_size > 0);
-    const long long before = vfs_log_bytes();
-    vfs_set_sync_fails(true);
-    struct store *store = NULL;
-    char why[256];
-    const struct store_settings settings = {.url = f->url, .timeout_ms = 1000};
-    assert_int_equal(store_open(&settings, &store, why), ERR_STORE);
-    assert_non_null(strstr(why, "store.db cannot be written and synced"));
-    vfs_set_sync_fails(false);
-    store_fixture_reopen(f);
-    assert_true(vfs_log_bytes() - before >= 2 * status.st_size);
-    assert_int_equal(vfs_unsynced_log_writes(), 0);
-    assert_int_equal(count_users(f->session), 2);
-}
-
-static void a_second_process_on_the_file_is_refused_while_the_first_lives(void **state)
-{
-    struct store_fixture *f = *state;
-    const struct store_settings settings = {.url = f->url};
-    struct store *second = NULL;
-    char why[256];
-    close_store(f);
-    const pid_t first = start_child(open_and_commit, f->url);
-    assert_int_equal(store_open(&settings, &second, why), ERR_STORE);
-    assert_null(second);
-    assert_non_null(strstr(why, "another process"));
-    assert_non_null(strstr(why, "store.db"));
-    kill_child(first);
-    store_fixture_reopen(f);
-}
-
-/* SQLite's log lies beside the file that the link leads to: another one would be synced in vain. */
-static void a_link_to_the_file_is_the_file(void **state)
-{
-    struct store_fixture *f = *state;
-    char path[128], link_path[128], beside[160], url[160], why[256];
-    snprintf(path, sizeof(path), "%s/store.db", f->folder);
-    snprintf(link_path, sizeof(link_path), "%s/link.db", f->folder);
-    snprintf(url, sizeof(url), "sqlite:%s", link_path);
-    assert_int_equal(symlink(path, link_path), 0);
-    const struct store_settings settings = {.url = url, .timeout_ms = 1000};
-    struct store *store = NULL;
-    assert_int_equal(store_open(&settings, &store, why), ERR_STORE);
-    assert_non_null(strstr(why, "is locked"));
-    close_store(f);
-    assert_int_equal(store_open(&settings, &store, why), ERR_OK);
-    snprintf(beside, sizeof(beside), "%s-wal", path);
-    assert_int_equal(access(beside, F_OK), 0);
-    static const char *const others[] = {"-wal", ".lock", ".commands"};
-    for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
-        snprintf(beside, sizeof(beside), "%s%s", link_path, others[i]);
-        assert_int_not_equal(access(beside, F_OK), 0);
-    }
-    store_close(store);
-    store_fixture_reopen(f);
-}
-
-static void a_second_store_on_the_file_is_refused_in_one_process_too(void **state)
-{
-    struct store_fixture *f = *state;
-    const struct store_settings settings = {.url = f->url};
-    struct store *second = NULL;
-    char why[256];
-    assert_int_equal(store_open(&settings, &second, why), ERR_STORE);
-    assert_non_null(strstr(why, "is locked"));
-    insert_user(f, 1); /* the first goes on */
 }
 
 /* ---- A failing disk ----------------------------------------------------------------------- */
@@ -720,11 +569,6 @@ int main(void)
         ON_FILE(more_forms_of_calls_than_are_kept_prepared_still_work),
         ON_FILE(commit_returns_after_the_log_was_synced),
         ON_FILE(a_run_that_wrote_nothing_syncs_nothing),
-        ON_FILE(what_was_committed_survives_a_kill_and_no_more),
-        ON_FILE(a_second_process_on_the_file_is_refused_while_the_first_lives),
-        ON_FILE(a_log_that_is_found_is_written_and_synced_before_it_grows),
-        ON_FILE(a_link_to_the_file_is_the_file),
-        ON_FILE(a_second_store_on_the_file_is_refused_in_one_process_too),
         ON_FILE(a_full_disk_fails_the_commit_and_leaves_nothing_by_halves),
         ON_FILE(a_disk_that_fills_at_any_moment_leaves_whole_runs),
         ON_FILE(a_sync_that_fails_fails_the_commit),
