@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RENEW_BYTES 1048576
+#define RENEW_BYTES 65536 /* SQLite's own VFS writes less than 128 KiB at once */
 
 struct late_sync {
     _Atomic uint64_t begun, ended, synced;

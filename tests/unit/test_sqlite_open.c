@@ -83,6 +83,15 @@ static void say(int pipe_end, bool ok)
     }
 }
 
+/* So that the log is longer than what is written of it at once. */
+static bool write_much(struct store_session *session)
+{
+    static char text[2 * 1024 * 1024];
+    memset(text, 'x', sizeof(text) - 1);
+    const struct department department = {.id = oid_number(9), .name = text};
+    return store_insert(session, COLLECTION_DEPARTMENTS, &department) == ERR_OK;
+}
+
 static void open_and_commit(const char *url, int pipe_end)
 {
     const struct store_settings settings = {.url = url};
@@ -91,9 +100,10 @@ static void open_and_commit(const char *url, int pipe_end)
     char why[256];
     bool ok = store_open(&settings, &store, why) == ERR_OK &&
               store_session_open(store, true, &session) == ERR_OK &&
-              store_begin(session) == ERR_OK && insert_user_in(session, 1) == ERR_OK &&
-              insert_user_in(session, 2) == ERR_OK && store_commit(session) == ERR_OK &&
-              store_begin(session) == ERR_OK && insert_user_in(session, 3) == ERR_OK;
+              store_begin(session) == ERR_OK && write_much(session) &&
+              insert_user_in(session, 1) == ERR_OK && insert_user_in(session, 2) == ERR_OK &&
+              store_commit(session) == ERR_OK && store_begin(session) == ERR_OK &&
+              insert_user_in(session, 3) == ERR_OK;
     say(pipe_end, ok);
 }
 
