@@ -89,6 +89,19 @@ static bool list_has(const char *list, const char *word)
     return false;
 }
 
+/* The library takes a name with a blank behind it for one that it does not know; another server perhaps not. */
+static bool has_blank_before_colon(struct lws *wsi)
+{
+    static const char *const names[] = {
+        "transfer-encoding :", "transfer-encoding\t:", "content-length :", "content-length\t:"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (lws_hdr_custom_length(wsi, names[i], (int)strlen(names[i])) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_json(struct lws *wsi)
 {
     static const char json[] = "application/json";
@@ -116,6 +129,7 @@ void request_read(struct lws *wsi, struct request *out)
 {
     *out = (struct request){.method = method_of(wsi)};
     read_length(wsi, out);
+    out->is_malformed = out->is_malformed || has_blank_before_colon(wsi);
     out->is_chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     out->is_json = is_json(wsi);
     char text[64];
