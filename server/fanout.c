@@ -27,9 +27,8 @@
 #include "server/ws.h"
 
 #define REPAIRS_AT_ONCE 8
-#define CHECK_ACCOUNTS 256           /* of one JOB_CHECK */
-#define NOTICE_REV INT64_C(15000000) /* a loss of the bus is noticed within 15 s */
-#define SKEW_REV INT64_C(2000000)    /* how far clocks of nodes may differ */
+#define CHECK_ACCOUNTS 256        /* of one JOB_CHECK */
+#define SKEW_REV INT64_C(2000000) /* how far clocks of nodes may differ */
 #define QUEUE_MIN 64
 #define MS_PER_SECOND INT64_C(1000)
 
@@ -39,7 +38,6 @@ struct fanout {
     bool is_alone;     /* the bus is local: nothing is lost */
     bool may_overtake; /* see the header */
     bool is_down;
-    int64_t down_rev; /* when is_down: nothing was missed before */
     /* Accounts to be looked up: a ring. One that has gone meanwhile is passed over. */
     struct account *queue; /* owned */
     size_t queue_size, queue_start, queue_count;
@@ -74,7 +72,6 @@ struct fanout *fanout_new(struct loop *loop)
     fanout->may_overtake =
         !store_is_ordered(loop->store) && (!fanout->is_alone || loop->settings->writers > 1);
     fanout->is_down = !fanout->is_alone; /* until it is heard of */
-    fanout->down_rev = rev_now(fanout) - SKEW_REV;
     return fanout;
 }
 
@@ -400,7 +397,7 @@ static struct job *make_check(struct fanout *fanout)
 static void round_goes_on(struct fanout *fanout)
 {
     struct loop *loop = fanout->loop;
-    while (fanout->taken == 0 && fanout->round_count > 0 && !fanout->is_down) {
+    while (fanout->taken == 0 && fanout->round_count > 0) {
         struct job *job = make_check(fanout);
         fanout->taken_rev = rev_now(fanout) - SKEW_REV;
         bool is_empty = job->asked.count == 0;
@@ -438,9 +435,6 @@ void fanout_checked(struct fanout *fanout, struct job *job)
     ASSERT_LOOP(fanout->loop);
     size_t taken = fanout->taken;
     fanout->taken = 0;
-    if (fanout->is_down) {
-        return; /* when it is back, all are repaired from before the loss */
-    }
     if (job->err != ERR_OK) {
         return; /* the same again with the next tick */
     }
@@ -450,11 +444,12 @@ void fanout_checked(struct fanout *fanout, struct job *job)
     round_goes_on(fanout);
 }
 
+/* Also while the bus is down: a node tells its own sockets its own events then, with cursors that others' untold ones
+ * must not be left far behind of (replay.c looks back a while only). */
 static void round_begin_if_due(struct fanout *fanout)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (fanout->is_alone || fanout->is_down || fanout->round_count > 0 ||
-        now_ms < fanout->next_round_ms) {
+    if (fanout->is_alone || fanout->round_count > 0 || now_ms < fanout->next_round_ms) {
         return;
     }
     fanout->next_round_ms = now_ms + round_ms(fanout->loop);
@@ -516,7 +511,6 @@ static void on_down(void *data)
         return;
     }
     fanout->is_down = true;
-    fanout->down_rev = rev_now(fanout) - NOTICE_REV;
     sessions_each(loop->sessions, lose_subscription, NULL);
     size_t at = 0;
     struct conn *conn;
@@ -530,9 +524,7 @@ static void on_down(void *data)
 static void repair_after_loss(void *data, struct session *session)
 {
     struct fanout *fanout = data;
-    /* A session that began, or was looked up, since has missed nothing before. */
-    bool is_checked = session->checked_rev > fanout->down_rev;
-    repair_later(fanout, session, is_checked ? session->checked_rev : fanout->down_rev);
+    repair_later(fanout, session, session->checked_rev); /* nothing before it was missed */
     each_socket(fanout, session->account, hold);
 }
 

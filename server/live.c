@@ -90,6 +90,10 @@ static void sign_in(struct conn *conn, const struct job *connect)
     if (session->count == 1 && !session->is_subscribed) {
         bus_subscribe(loop->bus, account); /* may call back at once: live_go_on */
     }
+    session = socket->member.session;
+    if (session == NULL) {
+        return; /* the lane was full, which has closed the socket */
+    }
     if (session->is_subscribed || !bus_is_up(loop->bus)) {
         live_go_on(conn);
     }
