@@ -29,8 +29,10 @@
 #define CLOSE_NOT_A_FRAME 4000
 #define CLOSE_NOT_SIGNED_IN 4001
 #define CLOSE_TOKEN_EXPIRED 4002
+#define CLOSE_INTERNAL 4105
 #define HTTP_OK 200
 #define MICROSECONDS_PER_DAY (INT64_C(86400) * 1000000)
+#define CLOCKS_DIFFER_REV INT64_C(5000000) /* a node's clock is ahead of another's by less */
 
 /* ---- Answers ------------------------------------------------------------------------------ */
 
@@ -165,6 +167,17 @@ static void close_with(struct job *job, int close_code)
     job->close_code = close_code;
 }
 
+/* Where the store cannot say whose the token is it is not known to be bad: who is signed in stays, and who is not
+ * comes again. */
+static void refuse_connect(struct job *job, enum err err)
+{
+    if (err != ERR_STORE && err != ERR_BUSY) {
+        close_with(job, err == ERR_TOKEN_EXPIRED ? CLOSE_TOKEN_EXPIRED : CLOSE_NOT_SIGNED_IN);
+    } else if (job->call.who.account.role == ROLE_NONE) {
+        close_with(job, CLOSE_INTERNAL);
+    }
+}
+
 static enum err run_ping(struct job *job, const struct document *data)
 {
     (void)data;
@@ -207,7 +220,7 @@ static enum err run_connect(struct job *job, const struct document *data)
     const char *token = in.token != NULL ? in.token : job->token;
     enum err err = verify(call, token, &who);
     if (err != ERR_OK) {
-        close_with(job, err == ERR_TOKEN_EXPIRED ? CLOSE_TOKEN_EXPIRED : CLOSE_NOT_SIGNED_IN);
+        refuse_connect(job, err);
         return err;
     }
     struct account before = call->who.account;
@@ -340,14 +353,17 @@ static enum err dispatch_frame(struct job *job)
 
 /* ---- Resume ------------------------------------------------------------------------------- */
 
-/* Whether the client's cursor is one that this store can go on from. */
+/* Whether the client's cursor is one that this store can go on from: no older than it keeps, and not from a time
+ * that is still to come, when a clock was ahead. */
 static bool cursor_is_good(struct job *job, int64_t *rev)
 {
     if (job->cursor == NULL || !cursor_parse(job->cursor, job->call.store_id, rev)) {
         return false;
     }
     int64_t reach = job->call.settings->resume_days * MICROSECONDS_PER_DAY;
-    return job->call.now.ms * 1000 - *rev <= reach;
+    int64_t now = job->call.now.ms * 1000;
+    int64_t newest = job->fanned_out_rev > now ? job->fanned_out_rev : now;
+    return now - *rev <= reach && *rev <= newest + CLOCKS_DIFFER_REV;
 }
 
 /* Where a client stands that has seen all that this node has told until now. */
