@@ -11,12 +11,13 @@
 #include "server/refusals.h"
 
 static const char about[] =
-    "医生端与患者端的长连接：`GET /ws`，每个文本帧一个 JSON 对象，最大 64 KiB。"
+    "医生端与患者端的长连接：`GET /ws`，每个文本帧一个 JSON 对象，默认最大 64 KiB，可配置。"
     "本文由服务器运行所用的同一张表生成。\n\n"
     "* 客户端发 `{id, call, data}`；`id` 由客户端定（整数，或不超过 64 "
     "字节的字符串），应答带同样的 "
     "`id`。应答可能不按顺序到达；没有 `id` 的调用没有应答。\n"
-    "* `connect` 必须在 10 秒内最先发出；也可以在升级请求的 `Authorization` 头里带凭证，那时 "
+    "* `connect` 必须在限时内最先发出（默认 10 秒，可配置）；也可以在升级请求的 `Authorization` "
+    "头里带凭证，那时 "
     "`connect` 不必再带。\n"
     "* 每个 REST 接口都可以原样调用：`call` 是它的路径，`data` 是它的请求内容，应答与 REST 相同。\n"
     "* 事件带 `cursor`，客户端记住最新的一个，重连时交给 `connect`：错过的先补上，然后是 "
