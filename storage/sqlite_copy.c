@@ -66,7 +66,7 @@ static enum err judge(sqlite3 *db, const char *name, int64_t oldest, char why[25
         snprintf(why, 256,
                  "%.80s is of store version %" PRId64
                  ", this consultd has %d: upgrade a copy of it "
-                 "first (consultd --store sqlite:COPY db upgrade), and restore that",
+                 "first (consultd db upgrade --store sqlite:COPY), and restore that",
                  name, version, STORE_VERSION);
         return ERR_STORE;
     }

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -195,10 +196,11 @@ def an_older_backup_is_upgraded_before_it_is_restored(hospital):
     hospital.done("backup", backup)
     hospital.done("department", "add", "外科")
     ask(hospital, "UPDATE store_info SET version=1", file=backup)
-    hospital.refused(1, "is of store version 1", "restore", backup)
+    says = hospital.refused(1, "is of store version 1", "restore", backup)
     assert len(hospital.json("department", "list")) == 2
     assert not [n for n in os.listdir(hospital.folder) if "replaced" in n]
-    assert hospital.run("db", "upgrade", store=f"sqlite:{backup}")[0] == 0
+    words = re.search(r"\(consultd (.*) --store sqlite:COPY\)", says).group(1).split()
+    assert hospital.run(*words, store=f"sqlite:{backup}")[0] == 0
     hospital.done("restore", backup)
     assert [d["name"] for d in hospital.json("department", "list")] == ["内科"]
 
