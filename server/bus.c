@@ -16,19 +16,12 @@ static const struct scheme {
     {"redis://", &bus_redis_ops},
 };
 
-struct bus *bus_open(const char *url, struct lws_context *context, struct lws_vhost *vhost,
-                     const struct bus_hooks *hooks, char why[256])
+/* NULL, with `why` filled: the URL begins like none of them. */
+static const struct scheme *scheme_of(const char *url, char why[256])
 {
-    assert(hooks->on_event != NULL && hooks->on_subscribed != NULL);
-    assert(hooks->on_down != NULL && hooks->on_up != NULL);
     for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
-        size_t length = strlen(schemes[i].text);
-        if (strncmp(url, schemes[i].text, length) == 0) {
-            struct bus *bus = schemes[i].ops->open(url + length, context, vhost, hooks, why);
-            if (bus != NULL) {
-                bus->ops = schemes[i].ops;
-            }
-            return bus;
+        if (strncmp(url, schemes[i].text, strlen(schemes[i].text)) == 0) {
+            return &schemes[i];
         }
     }
     if (strncmp(url, "rediss://", strlen("rediss://")) == 0) {
@@ -37,6 +30,28 @@ struct bus *bus_open(const char *url, struct lws_context *context, struct lws_vh
         snprintf(why, 256, "a bus is local:, redis://host:port or redis+unix:///path");
     }
     return NULL;
+}
+
+bool bus_check_url(const char *url, char why[256])
+{
+    const struct scheme *scheme = scheme_of(url, why);
+    return scheme != NULL && scheme->ops->check(url + strlen(scheme->text), why);
+}
+
+struct bus *bus_open(const char *url, struct lws_context *context, struct lws_vhost *vhost,
+                     const struct bus_hooks *hooks, char why[256])
+{
+    assert(hooks->on_event != NULL && hooks->on_subscribed != NULL);
+    assert(hooks->on_down != NULL && hooks->on_up != NULL);
+    const struct scheme *scheme = scheme_of(url, why);
+    if (scheme == NULL) {
+        return NULL;
+    }
+    struct bus *bus = scheme->ops->open(url + strlen(scheme->text), context, vhost, hooks, why);
+    if (bus != NULL) {
+        bus->ops = scheme->ops;
+    }
+    return bus;
 }
 
 void bus_close(struct bus *bus)

@@ -35,6 +35,9 @@ struct bus_hooks {
     void (*on_up)(void *data);
 };
 
+/* Any thread. Whether bus_open will take the URL; if not, `why` is what it would say. */
+MUST_USE bool bus_check_url(const char *url, char why[256]);
+
 /* Opens by URL: "local:", "redis://[:password@]host:port[/prefix]", "redis+unix://path". The
  * bus connects by itself, and again when cut (50 ms growing to 2 s). Returns NULL with `why`
  * filled on a bad URL only: a Redis that is down is no error. Caller owns.

@@ -165,6 +165,18 @@ bool bus_address_parse_unix(const char *text, struct bus_address *out, char why[
     return take_prefix(text + length + sizeof(option) - 1, out->prefix, why);
 }
 
+bool bus_address_check(const char *text, char why[256])
+{
+    struct bus_address address;
+    return bus_address_parse(text, &address, why);
+}
+
+bool bus_address_check_unix(const char *text, char why[256])
+{
+    struct bus_address address;
+    return bus_address_parse_unix(text, &address, why);
+}
+
 void bus_address_describe(const struct bus_address *address, char text[BUS_HOST_BYTES + 16])
 {
     if (address->path[0] != '\0') {

@@ -25,6 +25,10 @@ bool bus_address_parse(const char *text, struct bus_address *out, char why[256])
 /* Takes "/path/to.sock[?prefix=PREFIX]". */
 bool bus_address_parse_unix(const char *text, struct bus_address *out, char why[256]);
 
+/* What the two would say, without the address. */
+bool bus_address_check(const char *text, char why[256]);
+bool bus_address_check_unix(const char *text, char why[256]);
+
 /* For logs: "host:port" or the path. Never the password. */
 void bus_address_describe(const struct bus_address *address, char text[BUS_HOST_BYTES + 16]);
 

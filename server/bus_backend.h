@@ -6,6 +6,7 @@
 
 /* One bus; all as the functions of bus.h. `open` gets the part of the URL after the scheme. */
 struct bus_ops {
+    bool (*check)(const char *rest, char why[256]); /* whether `open` takes it */
     struct bus *(*open)(const char *rest, struct lws_context *context, struct lws_vhost *vhost,
                         const struct bus_hooks *hooks, char why[256]);
     void (*close)(struct bus *bus);

@@ -9,13 +9,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool local_check(const char *rest, char why[256])
+{
+    if (rest[0] != '\0') {
+        snprintf(why, 256, "nothing may follow local:");
+        return false;
+    }
+    return true;
+}
+
 static struct bus *local_open(const char *rest, struct lws_context *context,
                               struct lws_vhost *vhost, const struct bus_hooks *hooks, char why[256])
 {
     (void)context;
     (void)vhost;
-    if (rest[0] != '\0') {
-        snprintf(why, 256, "nothing may follow local:");
+    if (!local_check(rest, why)) {
         return NULL;
     }
     struct bus *bus = memory_resize(NULL, sizeof(*bus));
@@ -55,6 +63,7 @@ static bool local_is_up(const struct bus *bus)
 }
 
 const struct bus_ops bus_local_ops = {
+    .check = local_check,
     .open = local_open,
     .close = local_close,
     .subscribe = local_subscribe,

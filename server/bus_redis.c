@@ -670,6 +670,7 @@ void bus_redis_set_ping_ms(struct bus *base, int ping_ms)
 }
 
 const struct bus_ops bus_redis_ops = {
+    .check = bus_address_check,
     .open = redis_open,
     .close = redis_close,
     .subscribe = redis_subscribe,
@@ -679,6 +680,7 @@ const struct bus_ops bus_redis_ops = {
 };
 
 const struct bus_ops bus_redis_unix_ops = {
+    .check = bus_address_check_unix,
     .open = redis_open_unix,
     .close = redis_close,
     .subscribe = redis_subscribe,

@@ -14,9 +14,11 @@
 
 #include "protocol/memory.h"
 #include "server/auth.h"
+#include "server/bus.h"
 #include "server/log.h"
 #include "server/provider.h"
 #include "server/wechat_keys.h"
+#include "storage/store.h"
 
 #define WHY_BYTES 256
 #define TOKEN_KEY_MIN 32
@@ -484,15 +486,11 @@ static bool check_provider(struct loading *loading)
 
 static bool check_all(struct loading *loading, bool is_command)
 {
-    static const char *const stores[] = {"sqlite:", "mongodb://", "mongodb+srv://"};
-    static const char *const buses[] = {"local:", "redis://", "redis+unix://"};
     struct settings *settings = &loading->settings;
     enum log_level level;
-    if (!is_one_of(settings->store, stores, ARRAY_LENGTH(stores))) {
-        return refuse(loading, "store must begin with sqlite:, mongodb:// or mongodb+srv://");
-    }
-    if (!is_one_of(settings->bus, buses, ARRAY_LENGTH(buses))) {
-        return refuse(loading, "bus must begin with local:, redis:// or redis+unix://");
+    if (store_check_url(settings->store, loading->why) != ERR_OK ||
+        !bus_check_url(settings->bus, loading->why)) {
+        return false;
     }
     if (!log_level_parse(settings->log_level, &level)) {
         return refuse(loading, "log_level must be error, warning, info or debug");

@@ -37,6 +37,7 @@ struct batch_ops {
 
 struct store_ops {
     const char *scheme; /* of the URL, e.g. "sqlite:" */
+    enum err (*check_url)(const char *url, char why[256]);
     enum err (*open)(const struct store_settings *settings, struct store **out, char why[256]);
     void (*close)(struct store *store);
     enum err (*session_open)(struct store *store, bool writes, struct store_session **out);

@@ -671,6 +671,7 @@ static enum err mongo_ping(struct store_session *session)
 
 const struct store_ops mongo_ops = {
     .scheme = "mongodb", /* mongodb:// and mongodb+srv:// */
+    .check_url = mongo_database_check_url,
     .open = mongo_open,
     .close = mongo_close,
     .session_open = mongo_session_open,

@@ -55,6 +55,12 @@ static void driver_start(void)
     atexit(mongoc_cleanup); /* once for good: it cannot be started again */
 }
 
+static void driver_need(void)
+{
+    static pthread_once_t driver = PTHREAD_ONCE_INIT;
+    pthread_once(&driver, driver_start);
+}
+
 void mongo_describe(const bson_error_t *error, char *text, size_t bytes)
 {
     /* Errors of these kinds are the driver's own sentences, with hosts in them but no values. */
@@ -106,13 +112,11 @@ static void set_promises(mongoc_uri_t *uri, const struct store_settings *setting
     mongoc_read_prefs_destroy(primary);
 }
 
-static enum err read_url(struct mongo_database *database, const struct store_settings *settings,
-                         char why[256])
+/* Into `uri` and `name`. On ERR_STORE what is there is closed with the database all the same. */
+static enum err parse_url(struct mongo_database *database, const char *url, char why[256])
 {
-    assert(settings->timeout_ms > 0 && settings->timeout_ms <= INT32_MAX / 3);
-    assert(settings->pool_size > 0 && settings->pool_size <= INT32_MAX);
     bson_error_t error;
-    database->uri = mongoc_uri_new_with_error(settings->url, &error);
+    database->uri = mongoc_uri_new_with_error(url, &error);
     if (database->uri == NULL) { /* the error's text may quote the URL, and the password in it */
         snprintf(why, 256, "the store's URL is not a valid mongodb:// URL");
         return ERR_STORE;
@@ -124,6 +128,15 @@ static enum err read_url(struct mongo_database *database, const struct store_set
         snprintf(why, 256, "the name of the database in the store's URL is too long");
         return ERR_STORE;
     }
+    return ERR_OK;
+}
+
+static enum err read_url(struct mongo_database *database, const struct store_settings *settings,
+                         char why[256])
+{
+    assert(settings->timeout_ms > 0 && settings->timeout_ms <= INT32_MAX / 3);
+    assert(settings->pool_size > 0 && settings->pool_size <= INT32_MAX);
+    TRY(parse_url(database, settings->url, why));
     set_waits(database->uri, settings);
     set_promises(database->uri, settings);
     return ERR_OK;
@@ -311,11 +324,19 @@ static enum err prepare(const struct mongo_database *database, char why[256])
     return err;
 }
 
+enum err mongo_database_check_url(const char *url, char why[256])
+{
+    struct mongo_database database = {.uri = NULL};
+    driver_need();
+    const enum err err = parse_url(&database, url, why);
+    mongo_database_close(&database);
+    return err;
+}
+
 enum err mongo_database_open(struct mongo_database *database, const struct store_settings *settings,
                              char why[256])
 {
-    static pthread_once_t driver = PTHREAD_ONCE_INIT;
-    pthread_once(&driver, driver_start);
+    driver_need();
     *database = (struct mongo_database){.uri = NULL};
     enum err err = read_url(database, settings, why);
     if (err == ERR_OK) {

@@ -17,6 +17,8 @@ struct mongo_database {
  * nothing is left open. */
 MUST_USE enum err mongo_database_open(struct mongo_database *database,
                                       const struct store_settings *settings, char why[256]);
+/* Any thread. See store_check_url. */
+MUST_USE enum err mongo_database_check_url(const char *url, char why[256]);
 void mongo_database_close(struct mongo_database *database);
 
 /* Drops the collection's indexes that no row of collections.def stands for. */

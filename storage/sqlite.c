@@ -377,6 +377,7 @@ static enum err sqlite_ping(struct store_session *session)
 
 const struct store_ops sqlite_ops = {
     .scheme = "sqlite:",
+    .check_url = sqlite_file_check_url,
     .open = sqlite_open,
     .close = sqlite_close,
     .session_open = sqlite_session_open,

@@ -159,13 +159,19 @@ char *sqlite_file_resolve(const char *path)
     return resolved;
 }
 
-static enum err file_name(struct sqlite_file *file, const char *url, char why[256])
+enum err sqlite_file_check_url(const char *url, char why[256])
 {
-    const char *path = url + strlen(SCHEME);
-    if (*path == '\0') {
+    if (url[strlen(SCHEME)] == '\0') {
         snprintf(why, 256, "the store's URL names no file: sqlite:PATH");
         return ERR_STORE;
     }
+    return ERR_OK;
+}
+
+static enum err file_name(struct sqlite_file *file, const char *url, char why[256])
+{
+    TRY(sqlite_file_check_url(url, why));
+    const char *path = url + strlen(SCHEME);
     file->in_memory = strcmp(path, ":memory:") == 0;
     if (!file->in_memory) {
         file->name = sqlite_file_resolve(path);

@@ -34,6 +34,9 @@ void sqlite_file_close(struct sqlite_file *file);
  * Caller frees. */
 MUST_USE char *sqlite_file_resolve(const char *path);
 
+/* See store_check_url. */
+MUST_USE enum err sqlite_file_check_url(const char *url, char why[256]);
+
 /* Locks PATH<suffix>, made if it is not there: `how` is LOCK_EX (".lock": who serves; both: who
  * replaces the file) or LOCK_SH (".commands": who works beside). Caller closes *out, which is -1 if
  * it was not opened. */

@@ -169,6 +169,18 @@ static enum err store_introduce(struct store *store, bool upgrades_it, char why[
     return err;
 }
 
+static enum err no_backend(char why[256])
+{
+    snprintf(why, 256, "the store's URL must start with sqlite: or mongodb://");
+    return ERR_STORE;
+}
+
+enum err store_check_url(const char *url, char why[256])
+{
+    const struct store_ops *ops = backend_of(url);
+    return ops == NULL ? no_backend(why) : ops->check_url(url, why);
+}
+
 enum err store_open(const struct store_settings *settings, struct store **out, char why[256])
 {
     assert(settings->url != NULL);
@@ -176,8 +188,7 @@ enum err store_open(const struct store_settings *settings, struct store **out, c
     why[0] = '\0';
     const struct store_ops *ops = backend_of(settings->url);
     if (ops == NULL) {
-        snprintf(why, 256, "the store's URL must start with sqlite: or mongodb://");
-        return ERR_STORE;
+        return no_backend(why);
     }
     struct store_settings filled = *settings;
     filled.timeout_ms = settings->timeout_ms > 0 ? settings->timeout_ms : DEFAULT_TIMEOUT_MS;

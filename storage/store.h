@@ -229,6 +229,10 @@ MUST_USE enum err store_open(const struct store_settings *settings, struct store
                              char why[256]);
 void store_close(struct store *store);
 
+/* Whether the URL is one that store_open understands; nothing is looked for, on the disk or in the
+ * network. ERR_STORE: `why` holds the sentence of store_open. Any thread. */
+MUST_USE enum err store_check_url(const char *url, char why[256]);
+
 /* Copies the store as it is now into the new file `to`, which only its owner may read, also while
  * others write. SQLite only. On failure nothing is left of it, and `why` says why. */
 MUST_USE enum err store_backup(const struct store_settings *settings, const char *to,

@@ -103,8 +103,8 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
     refused("[server]\njust words\n", ":2: not an option");
     refused("[server]\nlisten = nowhere\n", "listen must be HOST:PORT");
     refused("[server]\nlisten = 127.0.0.1:65536\n", "listen must be HOST:PORT");
-    refused("[server]\nstore = redis://x\n", "store must begin with");
-    refused("[server]\nbus = sqlite:x\n", "bus must begin with");
+    refused("[server]\nstore = redis://x\n", "the store's URL must start with");
+    refused("[server]\nbus = sqlite:x\n", "a bus is local:");
     refused("[server]\nlog_level = loud\n", "log_level must be");
     refused("[server]\ncors_origins = https://a.example ftp://b\n", "cors_origins");
     refused("[server]\ncors_origins = https://a.example/path\n", "cors_origins");
@@ -114,6 +114,41 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
     refused("[payment]\npayment_provider = wechat\n", "wechat_app_id is needed");
     refused("[payment]\nwechat_mch_id = 1900000109\n", "wechat_app_id is needed");
     refused("[payment]\nwechat_timeout_seconds = 11\n", ":2: wechat_timeout_seconds must be from");
+}
+
+/* What the start would refuse, --check-config refuses before, in the same words. */
+static void urls_are_refused_that_neither_store_nor_bus_would_take(void **state)
+{
+    (void)state;
+    refused("[server]\nstore = sqlite:\n", "the store's URL names no file: sqlite:PATH");
+    refused("[server]\nstore = mongodb:x\n", "the store's URL is not a valid mongodb:// URL");
+    refused("[server]\nstore = mongodb://u:hush-hush@bad:port/x\n",
+            "the store's URL is not a valid mongodb:// URL");
+    assert_null(strstr(why, "hush-hush"));
+    refused("[server]\nstore = mongodb://127.0.0.1/a_name_that_is_much_longer_than_the_sixty_three_"
+            "bytes_that_a_database_may_have\n",
+            "the name of the database in the store's URL is too long");
+    refused("[server]\nbus = local:here\n", "nothing may follow local:");
+    refused("[server]\nbus = redis://127.0.0.1:abc\n",
+            "the port of Redis is a number from 1 to 65535");
+    refused("[server]\nbus = redis://:hush-hush%%@127.0.0.1\n",
+            "must be followed by two hex digits");
+    assert_null(strstr(why, "hush-hush"));
+    refused("[server]\nbus = redis+unix://redis.sock\n", "takes an absolute path");
+    refused("[server]\nbus = rediss://127.0.0.1\n", "TLS to Redis needs a tunnel");
+    static const char *const good[][2] = {
+        {"sqlite::memory:", "local:"},
+        {"mongodb://a:1,b:2/x?replicaSet=r", "redis://:p%40@[::1]:6380/ward"},
+        {"mongodb+srv://db.nowhere.example/x", "redis+unix:///run/redis.sock?prefix=a"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
+        struct settings *settings =
+            load("--demo", "--store", good[i][0], "--bus", good[i][1], NULL);
+        if (settings == NULL) {
+            fail_msg("%s and %s are refused: %s", good[i][0], good[i][1], why);
+        }
+        settings_free(settings);
+    }
 }
 
 /* 15 years for records and 3 for the process: no configuration goes below. */
@@ -245,6 +280,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, teardown)
         TEST(flags_win_over_environment_over_file_over_built_in),
         TEST(a_wrong_option_is_refused_with_its_line),
+        TEST(urls_are_refused_that_neither_store_nor_bus_would_take),
         TEST(retention_below_the_floors_is_refused_by_name),
         TEST(wrong_flags_and_variables_are_refused),
         TEST(without_keys_only_a_demo_on_loopback_starts),
