@@ -17,6 +17,7 @@
 #include "server/bus.h"
 #include "server/log.h"
 #include "server/provider.h"
+#include "server/provider_sandbox.h"
 #include "server/wechat_keys.h"
 #include "storage/store.h"
 
@@ -477,6 +478,10 @@ static bool check_provider(struct loading *loading)
     }
     if (settings->sandbox_trouble[0] != '\0' && !settings->demo) {
         return refuse(loading, "sandbox_trouble is for tests: with --demo only");
+    }
+    if (!sandbox_knows(settings->sandbox_trouble)) {
+        return refuse(loading, "sandbox_trouble must be " SANDBOX_REFUND_FAILS
+                               ", " SANDBOX_REFUND_PENDING " or " SANDBOX_NOTIFICATION_LOST);
     }
     /* What was begun with WeChat is gone on with under another provider, too. */
     bool needs_wechat =

@@ -21,6 +21,18 @@ bool sandbox_plays(const struct call *call, const char *trouble)
     return strcmp(call->settings->sandbox_trouble, trouble) == 0;
 }
 
+bool sandbox_knows(const char *trouble)
+{
+    static const char *const known[] = {"", SANDBOX_REFUND_FAILS, SANDBOX_REFUND_PENDING,
+                                        SANDBOX_NOTIFICATION_LOST};
+    for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+        if (strcmp(trouble, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *sandbox_text(struct arena *arena, const struct trade *trade)
 {
     const char *state = "";

@@ -23,6 +23,8 @@ struct notification sandbox_notification(struct call *call, const struct trade *
 
 /* Whether the option sandbox_trouble asks for this trouble. */
 bool sandbox_plays(const struct call *call, const char *trouble);
+/* Any thread. Whether it is one of these, or "" for none. */
+bool sandbox_knows(const char *trouble);
 #define SANDBOX_REFUND_FAILS "refund-fails"           /* the first time */
 #define SANDBOX_REFUND_PENDING "refund-pending"       /* until it is queried */
 #define SANDBOX_NOTIFICATION_LOST "notification-lost" /* only a query finds the payment */

@@ -114,6 +114,8 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
     refused("[payment]\npayment_provider = wechat\n", "wechat_app_id is needed");
     refused("[payment]\nwechat_mch_id = 1900000109\n", "wechat_app_id is needed");
     refused("[payment]\nwechat_timeout_seconds = 11\n", ":2: wechat_timeout_seconds must be from");
+    refused("[testing]\nsandbox_trouble = refund-fail\n",
+            "sandbox_trouble must be refund-fails, refund-pending or notification-lost");
 }
 
 /* What the start would refuse, --check-config refuses before, in the same words. */
@@ -216,6 +218,23 @@ static void the_test_clock_is_for_demos_only(void **state)
     assert_non_null(strstr(why, "sandbox_trouble"));
 }
 
+static void each_trouble_of_the_sandbox_can_be_set(void **state)
+{
+    (void)state;
+    static const char *const troubles[] = {"", "refund-fails", "refund-pending",
+                                           "notification-lost"};
+    for (size_t i = 0; i < ARRAY_LENGTH(troubles); i++) {
+        char text[80];
+        snprintf(text, sizeof text, "[testing]\nsandbox_trouble = %s\n", troubles[i]);
+        write_file(text);
+        struct settings *settings = load("--demo", "--config", path, NULL);
+        assert_non_null(settings);
+        assert_string_equal(settings->sandbox_trouble, troubles[i]);
+        settings_free(settings);
+        unlink(path);
+    }
+}
+
 static char *printed(const struct settings *settings)
 {
     char *text = NULL;
@@ -285,6 +304,7 @@ int main(void)
         TEST(wrong_flags_and_variables_are_refused),
         TEST(without_keys_only_a_demo_on_loopback_starts),
         TEST(the_test_clock_is_for_demos_only),
+        TEST(each_trouble_of_the_sandbox_can_be_set),
         TEST(secrets_are_masked_in_print),
         TEST(the_shipped_file_is_what_print_config_prints),
         TEST(a_comment_goes_on_in_a_line_of_its_own),
