@@ -93,8 +93,8 @@ void command_help(const struct command *command, FILE *out)
     for (size_t i = 0; i < command->options->count; i++) {
         write_field(command, &command->options->fields[i], out);
     }
-    fprintf(out, "  %-*s the options of the server, as for the server\n", NAME_COLUMN,
-            "--config FILE");
+    fprintf(out, "  %-*s the options of the server, as for the server; else CONSULTD_CONFIG\n",
+            NAME_COLUMN, "--config FILE");
     if (command->store != COMMAND_STORE_NONE || command->options->count > 0) {
         fprintf(out, "  %-*s sqlite:PATH or mongodb://...; else as in the options\n", NAME_COLUMN,
                 "--store URL");

@@ -55,6 +55,7 @@ static int teardown(void **state)
         unlink(path);
         path[0] = '\0';
     }
+    unsetenv("CONSULTD_CONFIG");
     unsetenv("CONSULTD_LISTEN");
     unsetenv("CONSULTD_TOKEN_KEYS");
     unsetenv("CONSULTD_BODY_MAX");
@@ -245,6 +246,28 @@ static char *printed(const struct settings *settings)
     return text;
 }
 
+static void the_variable_that_names_the_file_is_read_and_told_by_help(void **state)
+{
+    (void)state;
+    write_file("[server]\nlisten = 127.0.0.1:7\n");
+    setenv("CONSULTD_CONFIG", path, 1);
+    struct settings *settings = load("--demo", NULL);
+    assert_non_null(settings);
+    assert_string_equal(settings->listen, "127.0.0.1:7");
+    settings_free(settings);
+    settings = load("--demo", "--config", "/dev/null", NULL); /* the flag wins */
+    assert_non_null(settings);
+    assert_string_equal(settings->listen, "127.0.0.1:8080");
+    settings_free(settings);
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    settings_help(out);
+    fclose(out);
+    assert_non_null(strstr(text, "CONSULTD_CONFIG"));
+    free(text);
+}
+
 static void secrets_are_masked_in_print(void **state)
 {
     (void)state;
@@ -305,6 +328,7 @@ int main(void)
         TEST(without_keys_only_a_demo_on_loopback_starts),
         TEST(the_test_clock_is_for_demos_only),
         TEST(each_trouble_of_the_sandbox_can_be_set),
+        TEST(the_variable_that_names_the_file_is_read_and_told_by_help),
         TEST(secrets_are_masked_in_print),
         TEST(the_shipped_file_is_what_print_config_prints),
         TEST(a_comment_goes_on_in_a_line_of_its_own),
