@@ -3,6 +3,7 @@
  * environment, flags. What is wrong is refused with the place it stands in. */
 #include "server/config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <ini.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 #include "protocol/memory.h"
 #include "server/auth.h"
 #include "server/bus.h"
+#include "server/config_rows.h"
 #include "server/log.h"
 #include "server/provider.h"
 #include "server/provider_sandbox.h"
@@ -25,46 +27,13 @@
 #define TOKEN_KEY_MIN 32
 #define ENVIRONMENT_PREFIX "CONSULTD_"
 
-enum option_kind { OPTION_IS_TEXT, OPTION_IS_NUMBER };
-
-struct option_row {
-    const char *section, *name, *text_default, *help;
-    size_t offset;
-    enum option_kind kind;
-    bool is_secret;
-    int64_t number_default, min, max;
-};
-
-#define OPTION_TEXT(section_, name_, value, secret, help_)                                         \
-    {.section = #section_,                                                                         \
-     .name = #name_,                                                                               \
-     .text_default = (value),                                                                      \
-     .help = (help_),                                                                              \
-     .offset = offsetof(struct settings, name_),                                                   \
-     .kind = OPTION_IS_TEXT,                                                                       \
-     .is_secret = (secret)},
-#define OPTION_NUMBER(section_, name_, value, min_, max_, help_)                                   \
-    {.section = #section_,                                                                         \
-     .name = #name_,                                                                               \
-     .help = (help_),                                                                              \
-     .offset = offsetof(struct settings, name_),                                                   \
-     .kind = OPTION_IS_NUMBER,                                                                     \
-     .number_default = (value),                                                                    \
-     .min = (min_),                                                                                \
-     .max = (max_)},
-static const struct option_row option_rows[] = {
-#include "server/config.def"
-};
-#undef OPTION_TEXT
-#undef OPTION_NUMBER
-
 /* The memory of a settings: the texts it owns are freed with it. */
 struct loading {
     struct settings settings; /* first: settings_free gets a pointer to it */
-    char *texts[2 * ARRAY_LENGTH(option_rows) + 4];
+    char *texts[2 * OPTION_COUNT + 4];
     size_t text_count;
-    bool set_by_file[ARRAY_LENGTH(option_rows)]; /* to find duplicates */
-    bool is_set[ARRAY_LENGTH(option_rows)];      /* by anything but the built-in value */
+    bool set_by_file[OPTION_COUNT]; /* to find duplicates */
+    bool is_set[OPTION_COUNT];      /* by anything but the built-in value */
     const char *file;
     char *why;
 };
@@ -98,7 +67,7 @@ static void *member(struct settings *settings, const struct option_row *row)
 
 static const struct option_row *find_row(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(option_rows); i++) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (strcmp(option_rows[i].name, name) == 0) {
             return &option_rows[i];
         }
@@ -132,7 +101,7 @@ static bool set_option(struct loading *loading, const struct option_row *row, co
 
 static void set_defaults(struct settings *settings)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(option_rows); i++) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
         const struct option_row *row = &option_rows[i];
         if (row->kind == OPTION_IS_TEXT) {
             memcpy(member(settings, row), &row->text_default, sizeof row->text_default);
@@ -147,9 +116,11 @@ static void set_defaults(struct settings *settings)
 struct file_reader {
     FILE *stream;
     int line;
+    bool is_indented;                /* the line */
+    const struct option_row *before; /* whose line was the last; NULL: none's */
 };
 
-/* Counts lines for the messages: libinih tells a handler none in Debian's build. */
+/* Counts lines for the messages: libinih tells a handler none in Debian's build, and takes 198 bytes of one. */
 static char *read_line(char *buffer, int size, void *user)
 {
     struct loading *loading = ((void **)user)[0];
@@ -157,42 +128,83 @@ static char *read_line(char *buffer, int size, void *user)
     char *line = fgets(buffer, size, reader->stream);
     if (line != NULL) {
         reader->line++;
+        reader->is_indented = *line == ' ' || *line == '\t';
         if (strchr(line, '\n') == NULL && !feof(reader->stream)) {
-            refuse(loading, "%s:%d: the line is too long", loading->file, reader->line);
+            refuse(loading,
+                   "%s:%d: the line is longer than %d bytes; what begins with a blank goes on with "
+                   "the "
+                   "line before",
+                   loading->file, reader->line, size - 2);
             return NULL;
         }
     }
     return line;
 }
 
+/* Whether the text begins as an option's line does, which then is indented by mistake. */
+static bool is_option_line(const char *text)
+{
+    char name[64];
+    size_t length = strcspn(text, " \t=:");
+    if (length >= sizeof name ||
+        strchr("=:", text[length + strspn(text + length, " \t")]) == NULL) {
+        return false;
+    }
+    memcpy(name, text, length);
+    name[length] = '\0';
+    return find_row(name) != NULL;
+}
+
+/* An indented line goes on with the text of the one before. */
+static int on_continuation(struct loading *loading, const struct option_row *row, const char *value,
+                           const char *where)
+{
+    char *before;
+    memcpy(&before, member(&loading->settings, row), sizeof before);
+    char *whole = memory_resize(NULL, strlen(before) + 1 + strlen(value) + 1);
+    sprintf(whole, "%s %s", before, value);
+    int is_set = set_option(loading, row, whole, where);
+    free(whole);
+    return is_set;
+}
+
 static int on_option(void *user, const char *section, const char *name, const char *value)
 {
     struct loading *loading = ((void **)user)[0];
-    const struct file_reader *reader = ((void **)user)[1];
+    struct file_reader *reader = ((void **)user)[1];
     const struct option_row *row = find_row(name);
+    char where[WHY_BYTES / 2];
+    snprintf(where, sizeof where, "%.100s:%d", loading->file, reader->line);
     if (row == NULL || strcmp(row->section, section) != 0) {
         return refuse(loading, "%s:%d: there is no option %.40s in [%.40s]", loading->file,
                       reader->line, name, section);
+    }
+    if (reader->is_indented && row == reader->before && row->kind == OPTION_IS_TEXT &&
+        !is_option_line(value)) {
+        return on_continuation(loading, row, value, where);
     }
     if (loading->set_by_file[row - option_rows]) {
         return refuse(loading, "%s:%d: %s is set twice", loading->file, reader->line, name);
     }
     loading->set_by_file[row - option_rows] = true;
-    char where[WHY_BYTES / 2];
-    snprintf(where, sizeof where, "%.100s:%d", loading->file, reader->line);
+    reader->before = row;
     return set_option(loading, row, value, where);
 }
 
 static bool read_file(struct loading *loading, const char *path)
 {
-    struct file_reader reader = {fopen(path, "re"), 0};
+    struct file_reader reader = {.stream = fopen(path, "re")};
     if (reader.stream == NULL) {
-        return refuse(loading, "%.150s: cannot be read", path);
+        return refuse(loading, "%.150s: cannot be read: %s", path, strerror(errno));
     }
     loading->file = path;
     loading->why[0] = '\0';
     void *both[] = {loading, &reader};
+    errno = 0;
     int line = ini_parse_stream(read_line, both, on_option, both);
+    if (ferror(reader.stream)) {
+        refuse(loading, "%.150s: cannot be read: %s", path, strerror(errno));
+    }
     fclose(reader.stream);
     if (loading->why[0] != '\0') {
         return false;
@@ -579,106 +591,4 @@ void settings_free(struct settings *settings)
         free(loading->texts[i]);
     }
     free(loading);
-}
-
-/* ---- Printing ----------------------------------------------------------------------------- */
-
-/* A URL may hold a password: user:password@host is printed as user:********@host. */
-static void print_url(const char *text, FILE *out)
-{
-    const char *authority = strstr(text, "://");
-    const char *at = authority != NULL ? strrchr(authority, '@') : NULL;
-    const char *colon =
-        at != NULL ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
-    if (colon != NULL) {
-        fprintf(out, " %.*s********%s", (int)(colon + 1 - text), text, at);
-    } else if (text[0] != '\0') {
-        fprintf(out, " %s", text);
-    }
-}
-
-/* A comment of lines that are no wider than the file they are in. */
-static void print_comment(const char *help, FILE *out)
-{
-    const int width = 96;
-    int used = 1;
-    fprintf(out, ";");
-    while (*help != '\0') {
-        int length = (int)strcspn(help, " ");
-        if (used + 1 + length > width) {
-            fprintf(out, "\n;");
-            used = 1;
-        }
-        fprintf(out, " %.*s", length, help);
-        used += 1 + length;
-        help += length;
-        help += strspn(help, " ");
-    }
-}
-
-static void print_value(const struct settings *settings, const struct option_row *row, FILE *out)
-{
-    const char *place = (const char *)settings + row->offset;
-    if (row->kind == OPTION_IS_NUMBER) {
-        int64_t number;
-        memcpy(&number, place, sizeof number);
-        fprintf(out, "%s = %" PRId64 "\n", row->name, number);
-        return;
-    }
-    const char *text;
-    memcpy(&text, place, sizeof text);
-    fprintf(out, "%s =", row->name);
-    if (row->is_secret) {
-        fprintf(out, "%s", text[0] != '\0' ? " ********" : "");
-    } else {
-        print_url(text, out);
-    }
-    fprintf(out, "\n");
-}
-
-void settings_print(const struct settings *settings, FILE *out)
-{
-    const char *section = "";
-    fprintf(out,
-            "; The options of consultd, each with its comment. Flags win over the environment\n"
-            "; (CONSULTD_NAME), that over this file, that over the built-in values.\n");
-    for (size_t i = 0; i < ARRAY_LENGTH(option_rows); i++) {
-        const struct option_row *row = &option_rows[i];
-        if (strcmp(section, row->section) != 0) {
-            section = row->section;
-            fprintf(out, "\n[%s]\n", section);
-        }
-        print_comment(row->help, out);
-        if (row->kind == OPTION_IS_NUMBER) {
-            fprintf(out, " From %" PRId64 " to %" PRId64 ".", row->min, row->max);
-        }
-        fprintf(out, "\n");
-        print_value(settings, row, out);
-    }
-}
-
-void settings_help(FILE *out)
-{
-    fprintf(out,
-            "consultd: the consultation chat server for internet hospitals\n"
-            "\n"
-            "  consultd [--config FILE] [--listen HOST:PORT] [--store URL] [--bus URL] [--demo]\n"
-            "\n"
-            "  --config FILE       options, as in conf/consultd.conf; else the file that\n"
-            "                      CONSULTD_CONFIG names, if any\n"
-            "  --listen HOST:PORT  where to listen; port 0 picks a free one\n"
-            "  --store URL         sqlite:PATH or mongodb://...\n"
-            "  --bus URL           local: or redis://HOST:PORT\n"
-            "  --demo              invented doctors and a sandbox to pay in; needs no token key\n"
-            "  --check-config      checks the options and exits\n"
-            "  --print-config      prints the options in force, secrets masked, and exits\n"
-            "  --print-routes      prints every endpoint and exits\n"
-            "  --print-openapi     prints what is served at /openapi.json and exits\n"
-            "  --print-asyncapi    prints what is served at /asyncapi.json and exits\n"
-            "  --print-endpoints   every endpoint, its access and every field's rules, as JSON\n"
-            "  --version, --help\n"
-            "\n"
-            "Every option can also be set as CONSULTD_NAME in the environment. Secrets are\n"
-            "taken from there or from the file only.\n"
-            "Exit codes: 0 done, 1 could not start or stop properly, 2 wrong flags or options.\n");
 }

@@ -119,6 +119,43 @@ static void a_wrong_option_is_refused_with_its_line(void **state)
             "sandbox_trouble must be refund-fails, refund-pending or notification-lost");
 }
 
+static void an_indented_line_goes_on_with_the_one_before(void **state)
+{
+    (void)state;
+    const char *key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    char text[600];
+    snprintf(text, sizeof text, "[auth]\ntoken_keys = %s\n    %s\n\t%s\ntoken_hours = 7\n", key,
+             key, key);
+    write_file(text);
+    struct settings *settings = load("--config", path, NULL);
+    if (settings == NULL) {
+        fail_msg("%s", why);
+    }
+    assert_int_equal(settings->key_count, 3);
+    assert_string_equal(settings->keys[2], key);
+    assert_int_equal(settings->token_hours, 7);
+    settings_free(settings);
+    refused("[server]\n  web_root = /a\n  listen = 127.0.0.1:1\n", ":3: web_root is set twice");
+    refused("[auth]\ntoken_hours = 7\n  8\n", ":3: token_hours is set twice");
+    snprintf(text, sizeof text, "[server]\nweb_root = /%0220d\n", 1);
+    refused(text, ":2: the line is longer than 198 bytes");
+}
+
+static void expect_unread(const char *file, const char *reason)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "%s: cannot be read: %s", file, reason);
+    assert_null(load("--demo", "--config", file, NULL));
+    assert_string_equal(why, sentence);
+}
+
+static void a_file_that_cannot_be_read_is_refused_with_the_reason(void **state)
+{
+    (void)state;
+    expect_unread("/tmp", "Is a directory");
+    expect_unread("/nonexistent/file", "No such file or directory");
+}
+
 /* What the start would refuse, --check-config refuses before, in the same words. */
 static void urls_are_refused_that_neither_store_nor_bus_would_take(void **state)
 {
@@ -322,6 +359,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, NULL, teardown)
         TEST(flags_win_over_environment_over_file_over_built_in),
         TEST(a_wrong_option_is_refused_with_its_line),
+        TEST(an_indented_line_goes_on_with_the_one_before),
+        TEST(a_file_that_cannot_be_read_is_refused_with_the_reason),
         TEST(urls_are_refused_that_neither_store_nor_bus_would_take),
         TEST(retention_below_the_floors_is_refused_by_name),
         TEST(wrong_flags_and_variables_are_refused),
