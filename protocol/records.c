@@ -202,6 +202,7 @@ static const struct field consultation_fields[] = {
     FIELD(consultation, paid_at, "paid_at", 0, 0, 0, "支付时间"),
     FIELD(consultation, deadline, "deadline", 0, 0, 0, "截止时间"),
     FIELD(consultation, replies, "replies", SECRET, 0, 0, "医生未撤回的回复"),
+    FIELD(consultation, retracting, "retracting", SECRET, 0, 0, "正在撤回的回复"),
     FIELD(consultation, reply_count, "replyCount", SECRET, 0, 0, "医生未撤回的回复数"),
     FIELD(consultation, start_seq, "startSeq", SECRET, 0, 0, "开始通知的序号"),
     FIELD(consultation, disclaimer_seq, "disclaimerSeq", SECRET, 0, 0, "申明的序号"),

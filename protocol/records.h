@@ -184,6 +184,7 @@ struct consultation {
     struct timestamp deadline; /* paid_at + 48 h */
     /* The doctor's live (not retracted) replies: at most reply_limit ids, and their number. */
     struct oid_list replies;
+    struct oid_list retracting; /* given back, their messages not marked yet */
     int64_t reply_count;
     /* The seqs that the messages of a move occupy, reserved once; 0 before. */
     int64_t start_seq, disclaimer_seq, end_seq;

@@ -75,6 +75,7 @@ static enum err claim_as_read(struct call *call, struct chat *chat, struct oid o
     struct change changes[] = {
         SET(chat, open_consultation_id, order_id),
         SET(chat, status, false),
+        UNSET(chat, deadline),
         SET(chat, updated_at, call->now),
         MAX(chat, rev, call_stamp(call)),
     };
@@ -174,8 +175,8 @@ static bool may_ask(enum role role, const char *from, const char *to)
     return false;
 }
 
-enum err api_consultation_update(struct call *call, const struct consultation_update *in,
-                                 struct consultation *out)
+static enum err try_update(struct call *call, const struct consultation_update *in,
+                           struct consultation *out)
 {
     TRY(order_get_own(call, in->consultation_id, out));
     if (!may_ask(call->who.account.role, out->status, in->status)) {
@@ -188,10 +189,18 @@ enum err api_consultation_update(struct call *call, const struct consultation_up
     }
     struct condition still = WHERE(consultation, reply_count, IS, out->reply_count);
     struct move_terms terms = {.conditions = &still, .condition_count = 1};
-    enum err err = order_move(call, out, in->status, &terms);
+    return order_move(call, out, in->status, &terms);
+}
+
+enum err api_consultation_update(struct call *call, const struct consultation_update *in,
+                                 struct consultation *out)
+{
+    enum err err = ERR_ABSENT;
+    for (int i = 0; i < RACES_MAX && err == ERR_ABSENT; i++) {
+        err = try_update(call, in, out);
+    }
     if (err == ERR_ABSENT) {
-        TRY(order_get_own(call, in->consultation_id, out));
-        return order_refuse_move(call, out);
+        return ERR_BUSY; /* a reply is on its way */
     }
     TRY(err);
     consultation_view(call->settings, out);

@@ -306,40 +306,30 @@ static enum err check_retractable(struct call *call, const struct message *messa
     return ERR_OK;
 }
 
-/* The chat shows the message as retracted if it is the one shown last, and has its stamp, by which
- * resuming clients find it. */
-static enum err show_retracted(struct call *call, const struct message *message, struct chat *chat)
+/* Takes the reply out of the order's before the mark, with a note of what is left to do: from here on it is
+ * retracted whatever happens, and the order cannot move before it is marked (moves.c). ERR_ABSENT: it is not
+ * one of the order's any more, or the order has moved. */
+static enum err begin_retraction(struct call *call, struct consultation *order,
+                                 struct oid message_id)
 {
-    struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
-    struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
-                             SET(chat, updated_at, call->now), MAX(chat, rev, message->rev)};
-    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id,
-                                &is_shown, 1, shown, ARRAY_LENGTH(shown), chat);
-    if (err == ERR_ABSENT) { /* another message is shown */
-        struct change stamp = MAX(chat, rev, message->rev);
-        return store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, NULL, 0,
-                            &stamp, 1, chat);
-    }
-    TRY(err);
-    emit_chat(call, chat);
-    return ERR_OK;
-}
-
-static enum err mark_retracted(struct call *call, struct message *message, struct chat *chat)
-{
-    int64_t rev = call_stamp(call);
-    struct condition condition = WHERE(message, is_retract, IS_NOT, true);
-    struct change changes[] = {SET(message, is_retract, true), SET(message, updated_at, call->now),
-                               MAX(message, rev, rev)};
-    enum err err = store_update(call->store, call->arena, COLLECTION_MESSAGES, message->id,
-                                &condition, 1, changes, ARRAY_LENGTH(changes), message);
+    struct condition conditions[] = {WHERE(consultation, status, IS, ANSWERING),
+                                     WHERE(consultation, replies, HOLDS, message_id)};
+    struct change changes[] = {
+        PULL(consultation, replies, message_id),    INC(consultation, reply_count, -1),
+        PUSH(consultation, retracting, message_id), SET(consultation, unsettled, true),
+        MAX(consultation, rev, call_stamp(call)),
+    };
+    enum err err =
+        store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, conditions,
+                     ARRAY_LENGTH(conditions), changes, ARRAY_LENGTH(changes), order);
     if (err == ERR_ABSENT) {
-        return store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, message);
+        TRY(order_get_own(call, order->id, order));
+        return strcmp(order->status, ANSWERING) == 0 ? ERR_OK /* another call retracts it */
+                                                     : ERR_CONSULTATION_NOT_OPEN;
     }
     TRY(err);
-    struct audit_note note = note_of(AUDIT_RETRACT, message);
-    audit_note(call, &note);
-    return show_retracted(call, message, chat);
+    emit_consultation(call, order);
+    return ERR_OK;
 }
 
 enum err api_message_retract(struct call *call, const struct by_id *in, struct message *out)
@@ -357,8 +347,10 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
         message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER)) {
         struct audit_note note = note_of(AUDIT_RETRACT, &message);
         audit_note_again(call, &note);
-        if (chat.rev < message.rev) { /* whoever marked it died then */
-            TRY(show_retracted(call, &message, &chat));
+        bool is_shown = oid_equal(chat.last_msg_id, message.id) &&
+                        strcmp(chat.last_msg_content, message_summary(&message)) != 0;
+        if (is_shown || chat.rev < message.rev) { /* whoever marked it died then */
+            TRY(post_show_retracted(call, &message, &chat));
         }
         emit_message(call, &chat, &message, true);
         *out = message_view(&message, side); /* retracting twice is retracting */
@@ -368,12 +360,12 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
     TRY(check_retractable(call, &message, &chat, side, &order));
     if (side == SIDE_DOCTOR) {
         /* Before the mark: an order that ends now must not count a retracted reply. */
-        TRY(give_reply_back(call, order.id, message.id));
+        TRY(begin_retraction(call, &order, message.id));
     }
-    TRY(mark_retracted(call, &message, &chat));
+    TRY(post_mark_retracted(call, &message, &chat));
     emit_message(call, &chat, &message, true);
     *out = message_view(&message, side);
-    return ERR_OK;
+    return side == SIDE_DOCTOR ? order_settle(call, &order) : ERR_OK;
 }
 
 /* ---- 8.4 ---------------------------------------------------------------------------------- */

@@ -74,6 +74,34 @@ static enum err check_replies(struct call *call, struct consultation *order)
     return ERR_OK;
 }
 
+/* Retractions whose process died, or is slow, before it had marked the message. */
+static enum err finish_retractions(struct call *call, struct consultation *order)
+{
+    while (order->retracting.count > 0) {
+        struct oid id = order->retracting.items[0];
+        struct message message;
+        struct chat chat;
+        TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, id, &message));
+        TRY(store_get(call->store, call->arena, COLLECTION_CHATS, order->chat_id, &chat));
+        if (!message.is_retract) {
+            TRY(post_mark_retracted(call, &message, &chat));
+            emit_message(call, &chat, &message, false);
+        } else if (oid_equal(chat.last_msg_id, id) || chat.rev < message.rev) {
+            TRY(post_show_retracted(call, &message, &chat));
+        }
+        struct condition condition = WHERE(consultation, retracting, HOLDS, id);
+        struct change changes[] = {PULL(consultation, retracting, id),
+                                   MAX(consultation, rev, call_stamp(call))};
+        enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id,
+                                    &condition, 1, changes, ARRAY_LENGTH(changes), order);
+        if (err == ERR_ABSENT) { /* another node has just done it */
+            err = store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order);
+        }
+        TRY(err);
+    }
+    return ERR_OK;
+}
+
 static enum err post_disclaimer(struct call *call, struct consultation *order)
 {
     if (order->replies.count == 0 && order->disclaimer_seq == 0) {
@@ -97,13 +125,14 @@ static enum err post_system(struct call *call, struct consultation *order)
 }
 
 /* Changes the chat if the order is still the one it is open for, and tells both sides. */
-static enum err change_chat(struct call *call, const struct consultation *order,
+static enum err change_chat(struct call *call, const struct consultation *order, bool is_first,
                             const struct change *changes, size_t count)
 {
-    struct condition condition = WHERE(chat, open_consultation_id, IS, order->id);
+    struct condition conditions[] = {WHERE(chat, open_consultation_id, IS, order->id),
+                                     WHERE_ABSENT(chat, deadline)};
     struct chat chat;
     enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, order->chat_id,
-                                &condition, 1, changes, count, &chat);
+                                conditions, is_first ? 2 : 1, changes, count, &chat);
     if (err == ERR_ABSENT) {
         return ERR_OK; /* done before, and perhaps open for a newer order by now */
     }
@@ -116,7 +145,7 @@ static enum err open_chat(struct call *call, struct consultation *order)
 {
     struct change changes[] = {SET(chat, status, true), SET(chat, deadline, order->deadline),
                                SET(chat, updated_at, call->now), MAX(chat, rev, call_stamp(call))};
-    return change_chat(call, order, changes, ARRAY_LENGTH(changes));
+    return change_chat(call, order, true, changes, ARRAY_LENGTH(changes));
 }
 
 /* No more messages, but the order still stands between the pair (06). */
@@ -124,7 +153,7 @@ static enum err shut_chat(struct call *call, struct consultation *order)
 {
     struct change changes[] = {SET(chat, status, false), SET(chat, updated_at, call->now),
                                MAX(chat, rev, call_stamp(call))};
-    return change_chat(call, order, changes, ARRAY_LENGTH(changes));
+    return change_chat(call, order, false, changes, ARRAY_LENGTH(changes));
 }
 
 /* The order is over: the pair may have a new one. */
@@ -133,7 +162,7 @@ static enum err release_chat(struct call *call, struct consultation *order)
     struct change changes[] = {SET(chat, status, false), UNSET(chat, open_consultation_id),
                                UNSET(chat, deadline), SET(chat, updated_at, call->now),
                                MAX(chat, rev, call_stamp(call))};
-    return change_chat(call, order, changes, ARRAY_LENGTH(changes));
+    return change_chat(call, order, false, changes, ARRAY_LENGTH(changes));
 }
 
 /* The end notice is posted while the chat is still the order's but shut, so that no message of
@@ -146,7 +175,7 @@ static const struct {
     {UNPAID, {NULL}},
     {CANCELLED, {payment_close, post_system, release_chat}},
     {PAID, {post_start, open_chat}},
-    {ANSWERING, {check_replies, post_disclaimer}},
+    {ANSWERING, {finish_retractions, check_replies, post_disclaimer}},
     {EXPIRED, {shut_chat, post_end, post_system, release_chat, payment_owe}},
     {REFUND_ASKED, {shut_chat, payment_owe}},
     {COMPLETED, {shut_chat, post_end, release_chat}},

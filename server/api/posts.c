@@ -469,3 +469,44 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
     }
     return ERR_BUSY;
 }
+
+/* The chat shows the message as retracted if it is the one shown last, and has its stamp, by which
+ * resuming clients find it. */
+enum err post_show_retracted(struct call *call, const struct message *message, struct chat *chat)
+{
+    struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
+    struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
+                             SET(chat, updated_at, call->now), MAX(chat, rev, message->rev)};
+    enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id,
+                                &is_shown, 1, shown, ARRAY_LENGTH(shown), chat);
+    if (err == ERR_ABSENT) { /* another message is shown */
+        struct change stamp = MAX(chat, rev, message->rev);
+        return store_update(call->store, call->arena, COLLECTION_CHATS, message->chat_id, NULL, 0,
+                            &stamp, 1, chat);
+    }
+    TRY(err);
+    emit_chat(call, chat);
+    return ERR_OK;
+}
+
+enum err post_mark_retracted(struct call *call, struct message *message, struct chat *chat)
+{
+    int64_t rev = call_stamp(call);
+    int64_t after = message->updated_at.ms + 1; /* another node's clock may be ahead */
+    struct timestamp at = call->now.ms > after ? call->now : (struct timestamp){after};
+    struct condition condition = WHERE(message, is_retract, IS_NOT, true);
+    struct change changes[] = {SET(message, is_retract, true), SET(message, updated_at, at),
+                               MAX(message, rev, rev)};
+    enum err err = store_update(call->store, call->arena, COLLECTION_MESSAGES, message->id,
+                                &condition, 1, changes, ARRAY_LENGTH(changes), message);
+    if (err == ERR_ABSENT) {
+        return store_get(call->store, call->arena, COLLECTION_MESSAGES, message->id, message);
+    }
+    TRY(err);
+    struct audit_note note = {.action = AUDIT_RETRACT,
+                              .consultation_id = message->consultation_id,
+                              .subject = message->id,
+                              .content = message};
+    audit_note(call, &note);
+    return post_show_retracted(call, message, chat);
+}

@@ -68,4 +68,10 @@ MUST_USE enum err posts_make(struct call *call, struct consultation *order, enum
 MUST_USE enum err posts_make_system(struct call *call, const struct consultation *order,
                                     const char *text);
 
+/* Marks the message as retracted, and what the chat shows of it. */
+MUST_USE enum err post_mark_retracted(struct call *call, struct message *message,
+                                      struct chat *chat);
+MUST_USE enum err post_show_retracted(struct call *call, const struct message *message,
+                                      struct chat *chat);
+
 #endif
