@@ -33,20 +33,25 @@ static enum err find_messages(struct call *call, struct oid chat_id, struct oid 
     return store_find(call->store, call->arena, COLLECTION_MESSAGES, &query, out);
 }
 
-/* The pair's chat first, then what the user's system chat says of the order. */
+/* The pair's chat first, then what the system chats say of the order. */
 static enum err read_messages(struct call *call, struct dossier *out)
 {
-    struct object_list said, told;
-    TRY(find_messages(call, out->order.chat_id, out->order.id, &said));
-    TRY(find_messages(call, chat_id_of_user(out->order.user_id), out->order.id, &told));
-    struct message *all = arena_array(call->arena, said.count + told.count, sizeof *all);
-    if (said.count > 0) {
-        memcpy(all, said.items, said.count * sizeof *all);
+    struct oid chats[ORDER_CHATS];
+    struct object_list found[ORDER_CHATS];
+    size_t count = 0;
+    chats_of_order(&out->order, chats);
+    for (size_t i = 0; i < ORDER_CHATS; i++) {
+        TRY(find_messages(call, chats[i], out->order.id, &found[i]));
+        count += found[i].count;
     }
-    if (told.count > 0) {
-        memcpy(all + said.count, told.items, told.count * sizeof *all);
+    struct message *all = arena_array(call->arena, count, sizeof *all);
+    out->messages = (struct object_list){all, count};
+    for (size_t i = 0; i < ORDER_CHATS; i++) {
+        if (found[i].count > 0) {
+            memcpy(all, found[i].items, found[i].count * sizeof *all);
+            all += found[i].count;
+        }
     }
-    out->messages = (struct object_list){all, said.count + told.count};
     return ERR_OK;
 }
 

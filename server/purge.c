@@ -38,7 +38,7 @@ struct timestamp years_before(struct timestamp now, int64_t years)
 
 /* ---- An order's messages ------------------------------------------------------------------ */
 
-/* A page of the order's messages in one of the two chats. */
+/* A page of the order's messages in one of its chats. */
 static enum err find_messages(struct command_run *run, const struct consultation *order,
                               struct oid chat_id, struct object_list *out)
 {
@@ -55,7 +55,8 @@ static enum err find_messages(struct command_run *run, const struct consultation
 static enum err count_messages(struct command_run *run, const struct consultation *order,
                                int64_t *out)
 {
-    const struct oid chats[] = {order->chat_id, chat_id_of_user(order->user_id)};
+    struct oid chats[ORDER_CHATS];
+    chats_of_order(order, chats);
     *out = 0;
     for (size_t i = 0; i < ARRAY_LENGTH(chats); i++) {
         struct condition conditions[] = {
@@ -88,7 +89,8 @@ static enum err remove_message(struct command_run *run, const struct message *me
 
 static enum err remove_messages(struct command_run *run, const struct consultation *order)
 {
-    const struct oid chats[] = {order->chat_id, chat_id_of_user(order->user_id)};
+    struct oid chats[ORDER_CHATS];
+    chats_of_order(order, chats);
     for (size_t i = 0; i < ARRAY_LENGTH(chats); i++) {
         struct object_list page;
         do {

@@ -2,7 +2,7 @@
  * one there is. Contract 3.
  *
  * Only orders that are over (02, 07, 08, 09), and settled. An order's messages go
- * retention_chat_years after its last change, in both chats that hold them; the order itself with
+ * retention_chat_years after its last change, in all chats that hold them; the order itself with
  * its payment retention_record_years after it, which is never earlier. The record (audit) stays,
  * with a row of its own for each order that was purged: so it can still be verified, and says who
  * removed what, when. */

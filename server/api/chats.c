@@ -38,6 +38,13 @@ struct oid chat_id_of_doctor(struct oid doctor_id)
     return id_derive_number("chat of doctor", doctor_id, 0);
 }
 
+void chats_of_order(const struct consultation *order, struct oid out[ORDER_CHATS])
+{
+    out[0] = order->chat_id;
+    out[1] = chat_id_of_user(order->user_id);
+    out[2] = chat_id_of_doctor(order->doctor_id);
+}
+
 static enum err insert_if_new(struct store_session *session, const struct chat *chat)
 {
     enum err err = store_insert(session, COLLECTION_CHATS, chat);

@@ -16,6 +16,10 @@ struct oid chat_id_of_pair(struct oid patient_id, struct oid doctor_id);
 struct oid chat_id_of_user(struct oid user_id);     /* type 02 */
 struct oid chat_id_of_doctor(struct oid doctor_id); /* type 03 */
 
+/* Where messages of an order may be: the pair's chat first, then the user's and the doctor's system chats. */
+#define ORDER_CHATS 3
+void chats_of_order(const struct consultation *order, struct oid out[ORDER_CHATS]);
+
 /* Makes the system chat of a user (type 02, at sign-up) or a doctor (type 03, with the doctor)
  * if it is not there yet. */
 MUST_USE enum err chat_system_make_user(struct store_session *session, struct timestamp now,
