@@ -63,10 +63,12 @@ static enum err check_replies(struct call *call, struct consultation *order)
     TRY(records_by_ids(call, COLLECTION_MESSAGES, replies, &stored));
     bool is_stale = call->now.ms - order->updated_at.ms >= ORDER_SETTLING_MS;
     for (size_t i = 0; i < replies.count; i++) {
-        if (record_of_id(&stored, sizeof(struct message), replies.items[i]) != NULL) {
+        const struct message *reply =
+            record_of_id(&stored, sizeof(struct message), replies.items[i]);
+        if (reply != NULL && !reply->is_retract) {
             continue;
         }
-        if (!is_stale) {
+        if (reply == NULL && !is_stale) {
             return ERR_ABSENT;
         }
         TRY(give_back(call, order, replies.items[i]));

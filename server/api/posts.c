@@ -191,13 +191,46 @@ static void tell_void(struct call *call, const struct places *places, const stru
     }
 }
 
+/* The places taken in vain showed the message as the chat's last again, as it was sent: what is shown is the
+ * newest as it is stored. Somebody else's change in between: once more. */
+static enum err show_newest(struct call *call, const struct message *stored)
+{
+    for (int i = 0; i < RACES_MAX; i++) {
+        struct chat chat;
+        TRY(store_get(call->store, call->arena, COLLECTION_CHATS, stored->chat_id, &chat));
+        if (!oid_equal(chat.last_msg_id, stored->id)) {
+            return ERR_OK;
+        }
+        struct condition plain[] = {WHERE(message, chat_id, IS, stored->chat_id),
+                                    WHERE(message, type, IS_NOT, MESSAGE_NOTICE)};
+        struct query query = {.conditions = plain,
+                              .condition_count = 2,
+                              .sort = {SORT_DOWN(message, seq)},
+                              .limit = 1};
+        struct message newest;
+        TRY(store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &newest));
+        struct condition as_read[] = {WHERE(chat, rev, IS, chat.rev),
+                                      WHERE(chat, last_msg_id, IS, stored->id)};
+        struct change changes[] = {SET(chat, last_msg_content, message_summary(&newest)),
+                                   SET(chat, last_msg_time, newest.created_at),
+                                   SET(chat, last_msg_id, newest.id)};
+        enum err err = store_update(call->store, call->arena, COLLECTION_CHATS, chat.id, as_read, 2,
+                                    changes, ARRAY_LENGTH(changes), &chat);
+        if (err != ERR_ABSENT) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
 enum err post_give_back(struct call *call, const struct places *taken, const struct chat *before,
                         const struct message *stored)
 {
     struct chat first = {.user_total = stored->user_total - taken->to_user,
                          .doctor_total = stored->doctor_total - taken->to_doctor};
     tell_void(call, taken, before, stored->seq);
-    return places_give_back(call, stored->chat_id, taken, before, &first);
+    TRY(places_give_back(call, stored->chat_id, taken, before, &first));
+    return show_newest(call, stored);
 }
 
 /* What an occasion's messages take. What the chat's list shows follows the last plain one. */

@@ -158,6 +158,42 @@ static void a_retraction_that_was_begun_is_finished(void **state)
     }
 }
 
+/* The same reply, sent again through the other node, and taken back there. */
+static enum err repeats_and_retracts(struct scene *scene)
+{
+    struct message reply;
+    enum err err =
+        world_send(&scene->there, scene->there.doctor, &scene->order, "又答", "r2", &reply);
+    return err != ERR_OK ? err : retract(&scene->there, reply.id);
+}
+
+static void a_reply_that_comes_late_to_its_retraction_is_neither_counted_nor_shown(void **state)
+{
+    (void)state;
+    bool was_met = true;
+    for (int n = 1; was_met; n++) {
+        struct scene scene;
+        struct message reply;
+        scene_open(&scene, 0);
+        scene.meanwhile = repeats_and_retracts;
+        fake_store_meddle_at(scene.here.store, meddle, &scene, n);
+        enum err err =
+            world_send(&scene.here, scene.here.doctor, &scene.order, "又答", "r2", &reply);
+        was_met = fake_store_calls(scene.here.store) >= n;
+        fake_store_meddle_at(scene.here.store, NULL, NULL, 0);
+        world_shift(&scene.here, SETTLED_MS);
+        world_sweep_all(&scene.here);
+        if (was_met && err == ERR_OK && scene.meanwhile_err == ERR_OK) {
+            struct consultation order = world_read_order(&scene.here, scene.order.id);
+            struct chat chat = world_chat(&scene.here, scene.order.chat_id);
+            assert_int_equal(count_live(&scene), 1);
+            assert_int_equal(order.reply_count, 1);
+            assert_string_not_equal(chat.last_msg_content, "又答");
+        }
+        scene_close(&scene);
+    }
+}
+
 static enum err doctor_replies(struct scene *scene)
 {
     struct message reply;
@@ -204,6 +240,7 @@ int main(void)
         cmocka_unit_test(an_order_that_ends_meanwhile_has_its_reply_or_is_not_completed),
         cmocka_unit_test(the_48_hours_that_end_meanwhile_find_a_reply_or_none),
         cmocka_unit_test(a_retraction_that_was_begun_is_finished),
+        cmocka_unit_test(a_reply_that_comes_late_to_its_retraction_is_neither_counted_nor_shown),
         cmocka_unit_test(a_completion_is_not_called_illegal_for_a_reply_on_its_way),
         cmocka_unit_test(a_clock_that_is_behind_does_not_make_a_retraction_older_than_its_message),
     };
