@@ -307,8 +307,8 @@ static enum err check_retractable(struct call *call, const struct message *messa
 }
 
 /* Takes the reply out of the order's before the mark, with a note of what is left to do: from here on it is
- * retracted whatever happens, and the order cannot move before it is marked (moves.c). ERR_ABSENT: it is not
- * one of the order's any more, or the order has moved. */
+ * retracted whatever happens, and the order cannot move before it is marked (moves.c). ERR_OK also where another
+ * call retracts it; ERR_CONSULTATION_NOT_OPEN: the order has moved. */
 static enum err begin_retraction(struct call *call, struct consultation *order,
                                  struct oid message_id)
 {
@@ -347,11 +347,7 @@ enum err api_message_retract(struct call *call, const struct by_id *in, struct m
         message_is_for(&message, side == SIDE_USER ? SIDE_DOCTOR : SIDE_USER)) {
         struct audit_note note = note_of(AUDIT_RETRACT, &message);
         audit_note_again(call, &note);
-        bool is_shown = oid_equal(chat.last_msg_id, message.id) &&
-                        strcmp(chat.last_msg_content, message_summary(&message)) != 0;
-        if (is_shown || chat.rev < message.rev) { /* whoever marked it died then */
-            TRY(post_show_retracted(call, &message, &chat));
-        }
+        TRY(post_show_retracted(call, &message, &chat)); /* whoever marked it may have died then */
         emit_message(call, &chat, &message, true);
         *out = message_view(&message, side); /* retracting twice is retracting */
         return ERR_OK;

@@ -88,7 +88,7 @@ static enum err finish_retractions(struct call *call, struct consultation *order
         if (!message.is_retract) {
             TRY(post_mark_retracted(call, &message, &chat));
             emit_message(call, &chat, &message, false);
-        } else if (oid_equal(chat.last_msg_id, id) || chat.rev < message.rev) {
+        } else {
             TRY(post_show_retracted(call, &message, &chat));
         }
         struct condition condition = WHERE(consultation, retracting, HOLDS, id);

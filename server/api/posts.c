@@ -505,7 +505,7 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
 
 /* The chat shows the message as retracted if it is the one shown last, and has its stamp, by which
  * resuming clients find it. */
-enum err post_show_retracted(struct call *call, const struct message *message, struct chat *chat)
+static enum err show_retracted(struct call *call, const struct message *message, struct chat *chat)
 {
     struct condition is_shown = WHERE(chat, last_msg_id, IS, message->id);
     struct change shown[] = {SET(chat, last_msg_content, message_summary(message)),
@@ -520,6 +520,13 @@ enum err post_show_retracted(struct call *call, const struct message *message, s
     TRY(err);
     emit_chat(call, chat);
     return ERR_OK;
+}
+
+enum err post_show_retracted(struct call *call, const struct message *message, struct chat *chat)
+{
+    bool shows_text = oid_equal(chat->last_msg_id, message->id) &&
+                      strcmp(chat->last_msg_content, message_summary(message)) != 0;
+    return shows_text || chat->rev < message->rev ? show_retracted(call, message, chat) : ERR_OK;
 }
 
 enum err post_mark_retracted(struct call *call, struct message *message, struct chat *chat)
@@ -541,5 +548,5 @@ enum err post_mark_retracted(struct call *call, struct message *message, struct 
                               .subject = message->id,
                               .content = message};
     audit_note(call, &note);
-    return post_show_retracted(call, message, chat);
+    return show_retracted(call, message, chat);
 }

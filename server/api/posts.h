@@ -71,6 +71,7 @@ MUST_USE enum err posts_make_system(struct call *call, const struct consultation
 /* Marks the message as retracted, and what the chat shows of it. */
 MUST_USE enum err post_mark_retracted(struct call *call, struct message *message,
                                       struct chat *chat);
+/* What the chat shows of one that is marked, where it does not show it yet; `chat`: as it was read. */
 MUST_USE enum err post_show_retracted(struct call *call, const struct message *message,
                                       struct chat *chat);
 
