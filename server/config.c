@@ -131,9 +131,8 @@ static char *read_line(char *buffer, int size, void *user)
         reader->is_indented = *line == ' ' || *line == '\t';
         if (strchr(line, '\n') == NULL && !feof(reader->stream)) {
             refuse(loading,
-                   "%s:%d: the line is longer than %d bytes; what begins with a blank goes on with "
-                   "the "
-                   "line before",
+                   "%s:%d: the line is longer than %d bytes; what begins with a blank goes on "
+                   "with the line before",
                    loading->file, reader->line, size - 2);
             return NULL;
         }

@@ -73,8 +73,7 @@ struct jobs {
     int rest_workers;  /* those of them that do the rest; 0: who writes batches does it, too */
     unsigned batching; /* loop only: workers that write batches and have not ended */
     bool has_batches;
-    atomic_uint
-        busy[JOBS_MARKS]; /* by sender: so many of its jobs are in `rest`, or with its workers */
+    atomic_uint busy[JOBS_MARKS];  /* by sender: its jobs in `rest`, or with its workers */
     _Atomic int64_t in_vain_ms;    /* monotonic: when a job last had waited for the store in vain */
     char node[JOBS_NODE_BYTES];    /* this process, as a chain of the record names it */
     size_t pending;                /* loop only */

@@ -135,10 +135,10 @@ void request_read(struct lws *wsi, struct request *out)
     char text[64];
     out->expects_continue = request_header(wsi, WSI_TOKEN_HTTP_EXPECT, text, sizeof text) &&
                             strcasecmp(text, "100-continue") == 0;
-    /* A POST or PUT without length has no body for us, but the library waits for one. And a length that is not
-     * seen may be there all the same (http.c): only one that is seen says where the next request begins. */
+    /* A POST or PUT without length has no body for us, but the library waits for one. */
     out->may_have_body = out->method == METHOD_POST || out->method == METHOD_OTHER ||
                          out->has_length || out->is_malformed;
+    /* One that is not seen may be there all the same (http.c). */
     out->may_keep_alive = out->has_length && keeps_alive(wsi);
 }
 

@@ -104,31 +104,20 @@ static enum err open_file(const char *name, int64_t timeout_ms, sqlite3 **out, c
     return ERR_OK;
 }
 
-/* A new empty file that only its owner may read. */
-static enum err make_file(const char *name, char why[256])
+/* A new empty file that only its owner may read. `store`: it belongs to whoever has that, or its folder, where
+ * root makes it for another user; NULL: to us. */
+static enum err make_file(const char *name, const char *store, char why[256])
 {
     const int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         snprintf(why, 256, "%.180s: %s", name, strerror(errno));
         return ERR_STORE;
     }
-    close(fd);
-    return ERR_OK;
-}
-
-/* The same, of whoever has the store `name` or, where there is none, its folder: root restores what another user
- * serves. */
-static enum err make_file_for_owner(const char *part, const char *name, char why[256])
-{
-    TRY(make_file(part, why));
-    const int fd = open(part, O_RDWR | O_CLOEXEC);
-    const enum err err = fd < 0 ? ERR_STORE : sqlite_file_give(fd, name);
+    const enum err err = store == NULL ? ERR_OK : sqlite_file_give(fd, store);
     if (err != ERR_OK) {
-        snprintf(why, 256, "%.180s: %s", part, strerror(errno));
+        snprintf(why, 256, "%.180s: %s", name, strerror(errno));
     }
-    if (fd >= 0) {
-        close(fd);
-    }
+    close(fd);
     return err;
 }
 
@@ -198,8 +187,8 @@ static enum err backup_open(const char *name, const char *to, int64_t timeout_ms
         err = complain(db, name, why);
     }
     if (err == ERR_OK) {
-        err = make_file(part,
-                        why); /* there already: another backup makes it, or one was broken off */
+        /* There already: another backup makes it, or one was broken off. */
+        err = make_file(part, NULL, why);
     }
     if (err == ERR_OK) {
         err = copy_into(db, part, NULL, why);
@@ -290,7 +279,7 @@ static enum err replace(const char *name, const char *from, char why[256])
         err = judge(db, from, STORE_VERSION, why);
     }
     if (err == ERR_OK) {
-        err = make_file_for_owner(part, name, why);
+        err = make_file(part, name, why);
     }
     if (err == ERR_OK) {
         err = copy_into(db, part, id, why);
