@@ -293,7 +293,7 @@ static enum err start_log_work(struct sqlite_file *file, char why[256])
     if (file->in_memory || file->beside) {
         return ERR_OK;
     }
-    enum err err = late_sync_new(sqlite3_db_filename(file->keeper, "main"), &file->late_sync);
+    enum err err = late_sync_new(file->keeper, &file->late_sync);
     if (err != ERR_OK) {
         snprintf(why, 256, "the store's log cannot be opened");
         return err;

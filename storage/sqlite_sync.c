@@ -21,8 +21,13 @@ struct late_sync {
     pthread_mutex_t lock; /* of the file: one syncs, the others have what it did */
     sqlite3_file *log;    /* lock; owned */
     bool has_failed;      /* lock */
-    char name[];          /* of the log; the file may point to it */
 };
+
+/* As long as the connection; the log's file may point to it. */
+static const char *log_name(sqlite3 *db)
+{
+    return sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+}
 
 /* The log is there: whoever opened the store first has read it. Close what was opened, however it went. */
 static int open_log(const char *name, sqlite3_file **out)
@@ -42,16 +47,12 @@ static void close_log(sqlite3_file *log)
     free(log);
 }
 
-enum err late_sync_new(const char *path, struct late_sync **out)
+enum err late_sync_new(sqlite3 *db, struct late_sync **out)
 {
-    static const char suffix[] = "-wal";
-    const size_t length = strlen(path);
-    struct late_sync *sync = memory_resize(NULL, sizeof(*sync) + length + sizeof(suffix));
+    struct late_sync *sync = memory_resize(NULL, sizeof(*sync));
     memset(sync, 0, sizeof(*sync));
-    memcpy(sync->name, path, length);
-    memcpy(sync->name + length, suffix, sizeof(suffix));
     pthread_mutex_init(&sync->lock, NULL);
-    if (open_log(sync->name, &sync->log) != SQLITE_OK) {
+    if (open_log(log_name(db), &sync->log) != SQLITE_OK) {
         late_sync_free(sync);
         return ERR_STORE;
     }
@@ -67,16 +68,6 @@ void late_sync_free(struct late_sync *sync)
     close_log(sync->log);
     pthread_mutex_destroy(&sync->lock);
     free(sync);
-}
-
-void late_sync_begin(struct late_sync *sync)
-{
-    atomic_fetch_add(&sync->begun, 1);
-}
-
-void late_sync_end(struct late_sync *sync)
-{
-    atomic_fetch_add(&sync->ended, 1);
 }
 
 /* ---- A log that was found ---------------------------------------------------------------------- */
@@ -98,9 +89,9 @@ static int renew(sqlite3_file *log)
 
 enum err log_renew(sqlite3 *db)
 {
-    const char *name = sqlite3_filename_wal(sqlite3_db_filename(db, "main"));
+    const char *name = log_name(db);
     sqlite3_file *log = NULL;
-    if (name == NULL || access(name, F_OK) != 0) {
+    if (access(name, F_OK) != 0) {
         return ERR_OK;
     }
     int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -115,6 +106,16 @@ enum err log_renew(sqlite3 *db)
 }
 
 /* ---- Commits ----------------------------------------------------------------------------------- */
+
+void late_sync_begin(struct late_sync *sync)
+{
+    atomic_fetch_add(&sync->begun, 1);
+}
+
+void late_sync_end(struct late_sync *sync)
+{
+    atomic_fetch_add(&sync->ended, 1);
+}
 
 bool late_sync_is_done(struct late_sync *sync)
 {

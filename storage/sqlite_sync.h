@@ -15,9 +15,9 @@ struct late_sync;
  * transaction; nobody else writes meanwhile. No log: nothing happens. ERR_STORE: it cannot be. */
 MUST_USE enum err log_renew(sqlite3 *db);
 
-/* For the store whose file has this path, as SQLite calls it; its log is opened once more. ERR_STORE: it cannot be. Caller
+/* For the store that `db` has open, which outlives it; its log is opened once more. ERR_STORE: it cannot be. Caller
  * owns; late_sync_free before the last connection is closed. */
-MUST_USE enum err late_sync_new(const char *path, struct late_sync **out);
+MUST_USE enum err late_sync_new(sqlite3 *db, struct late_sync **out);
 /* NULL: nothing happens. */
 void late_sync_free(struct late_sync *sync);
 
