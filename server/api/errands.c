@@ -126,6 +126,15 @@ static enum err ask_again(struct call *call, const struct payment_errand *errand
     return err == ERR_ABSENT ? ERR_OK : err;
 }
 
+/* Several nodes ask at the same moment, and a notification may come besides: whoever was the first to
+ * write the news is about to write what follows. */
+static enum err hear(struct call *call, struct payment *payment, const struct trade *trade)
+{
+    bool is_news;
+    TRY(payment_hear(call, payment, trade, &is_news));
+    return is_news ? payment_settle(call, payment) : ERR_OK;
+}
+
 /* Not paid: asked again, unless its order was cancelled while it was made. */
 static enum err still_waiting(struct call *call, const struct payment_errand *errand)
 {
@@ -148,7 +157,7 @@ static enum err write(struct call *call, const struct payment_errand *errand)
     bool is_news = errand->err == ERR_OK &&
                    errand->trade.state == (is_refunding ? TRADE_REFUNDED : TRADE_PAID);
     if (is_news) {
-        return payment_heard(call, &payment, &errand->trade);
+        return hear(call, &payment, &errand->trade);
     }
     return is_in(&payment, PAYMENT_WAITING) ? still_waiting(call, errand)
                                             : ask_again(call, errand, TIME_NONE);

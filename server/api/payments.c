@@ -48,6 +48,12 @@ static void note_change(struct call *call, const struct payment *payment, const 
     audit_note(call, &after);
 }
 
+/* When others may go on with what a call is about to do now. */
+static struct timestamp when_given_up(const struct call *call)
+{
+    return (struct timestamp){call->now.ms + ORDER_SETTLING_MS};
+}
+
 /* Moves a payment from one state to another, with something left to do at `due`. *changed says
  * whether it was in `from`. */
 static enum err change_state(struct call *call, struct oid id, const char *from, const char *to,
@@ -181,32 +187,30 @@ enum err payment_find(struct call *call, const char *trade_no, struct payment *o
     return err == ERR_ABSENT ? call_blame(call, ERR_PAYMENT_NOT_FOUND, "outTradeNo") : err;
 }
 
-static enum err hear_paid(struct call *call, struct payment *payment, const struct trade *trade)
+static enum err hear_paid(struct call *call, struct payment *payment, const struct trade *trade,
+                          bool *is_news)
 {
     static const char *const before[] = {PAYMENT_WAITING, PAYMENT_CLOSED};
     struct change changes[] = {SET(payment, paid_at, call->now),
                                SET(payment, transaction_id, trade->transaction_id)};
-    bool changed = false;
-    for (size_t i = 0; i < ARRAY_LENGTH(before) && !changed; i++) {
-        TRY(change_state(call, payment->id, before[i], PAYMENT_PAID, call->now, changes,
-                         ARRAY_LENGTH(changes), &changed, payment));
+    for (size_t i = 0; i < ARRAY_LENGTH(before) && !*is_news; i++) {
+        TRY(change_state(call, payment->id, before[i], PAYMENT_PAID, when_given_up(call), changes,
+                         ARRAY_LENGTH(changes), is_news, payment));
     }
-    return changed ? ERR_OK
-                   : store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
+    return ERR_OK;
 }
 
-static enum err hear_refunded(struct call *call, struct payment *payment)
+static enum err hear_refunded(struct call *call, struct payment *payment, bool *is_news)
 {
     struct change change = SET(payment, refunded_at, call->now);
-    bool changed = false;
-    TRY(change_state(call, payment->id, PAYMENT_REFUNDING, PAYMENT_REFUNDED, call->now, &change, 1,
-                     &changed, payment));
-    return changed ? ERR_OK
-                   : store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
+    return change_state(call, payment->id, PAYMENT_REFUNDING, PAYMENT_REFUNDED, when_given_up(call),
+                        &change, 1, is_news, payment);
 }
 
-enum err payment_heard(struct call *call, struct payment *payment, const struct trade *trade)
+enum err payment_hear(struct call *call, struct payment *payment, const struct trade *trade,
+                      bool *is_news)
 {
+    *is_news = false;
     if (trade->total_fee != payment->total_fee) {
         char id[OID_TEXT_BYTES];
         oid_format(payment->id, id);
@@ -214,10 +218,19 @@ enum err payment_heard(struct call *call, struct payment *payment, const struct 
         return call_blame(call, ERR_WRONG_AMOUNT, "totalFee");
     }
     if (trade->state == TRADE_PAID) {
-        TRY(hear_paid(call, payment, trade));
+        TRY(hear_paid(call, payment, trade, is_news));
     } else if (trade->state == TRADE_REFUNDED) {
-        TRY(hear_refunded(call, payment));
+        TRY(hear_refunded(call, payment, is_news));
     }
+    return *is_news
+               ? ERR_OK
+               : store_get(call->store, call->arena, COLLECTION_PAYMENTS, payment->id, payment);
+}
+
+enum err payment_heard(struct call *call, struct payment *payment, const struct trade *trade)
+{
+    bool is_news;
+    TRY(payment_hear(call, payment, trade, &is_news));
     return payment_settle(call, payment);
 }
 
@@ -256,7 +269,7 @@ static const char *new_trade_no(struct call *call)
 static struct payment new_payment(struct call *call, const struct consultation *order,
                                   const char *trade_no, const char *order_info)
 {
-    int64_t look = call->now.ms + (order->fee == 0 ? 0 : FIRST_LOOK_MS);
+    int64_t look = order->fee == 0 ? when_given_up(call).ms : call->now.ms + FIRST_LOOK_MS;
     return (struct payment){
         .id = payment_id_of(order->id),
         .consultation_id = order->id,

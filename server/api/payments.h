@@ -7,7 +7,9 @@
  *
  * Only the provider says "paid" and "refunded", by a signed notification or when asked
  * (errands.h). Each change of state is one conditional update that leaves `due` set until what
- * follows from it is written, so that the sweeper finds what a dead process left. */
+ * follows from it is written, so that the sweeper finds what a dead process left: not before whoever
+ * made the change has had its time to write that (ORDER_SETTLING_MS). Two who wrote it at once would
+ * both take places in the chat, and those of one of them would stay empty. */
 #ifndef CONSULTD_SERVER_API_PAYMENTS_H
 #define CONSULTD_SERVER_API_PAYMENTS_H
 
@@ -45,8 +47,13 @@ MUST_USE enum err payment_may_be_paid(struct call *call, const struct consultati
 MUST_USE enum err payment_notified(struct call *call, const struct provider *provider,
                                    const struct notification *in, struct payment *out);
 
-/* Writes down what the provider says of the payment, proven, and what follows from it.
- * ERR_WRONG_AMOUNT: nothing was changed. Repeatable; `payment` is then as it is. */
+/* Writes down what the provider says of the payment, proven. *is_news: nobody had written that
+ * before; what follows from it is the caller's to write. ERR_WRONG_AMOUNT: nothing was changed.
+ * Repeatable; `payment` is then as it is. */
+MUST_USE enum err payment_hear(struct call *call, struct payment *payment,
+                               const struct trade *trade, bool *is_news);
+
+/* The same, and writes what follows from it, whoever was the first. */
 MUST_USE enum err payment_heard(struct call *call, struct payment *payment,
                                 const struct trade *trade);
 

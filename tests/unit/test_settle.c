@@ -152,8 +152,9 @@ struct meddler {
     struct world world; /* of the same people */
     const struct story *story;
     const struct consultation *order;
-    bool acts;  /* does the same; false: only settles what it finds */
-    bool posts; /* another system's message to the user, besides */
+    bool acts;   /* does the same; false: only settles what it finds */
+    bool sweeps; /* only what a sweeper does, whose time has come just now */
+    bool posts;  /* another system's message to the user, besides */
 };
 
 static enum err post_to_user(struct world *world, const char *text, const char *client_msg_id)
@@ -184,6 +185,8 @@ static void meddle(void *data)
     world_shift(world, MEDDLE_AFTER_MS);
     if (meddler->acts) {
         assert_int_equal(act_on(world, meddler->story, *meddler->order), ERR_OK);
+    } else if (meddler->sweeps) {
+        assert_int_equal(story_sweep(world), ERR_OK);
     } else {
         assert_int_equal(world_settle(world, meddler->order->id), ERR_OK);
     }
@@ -236,6 +239,17 @@ static void assert_all_is_unread_once(struct world *world, const char *name, int
     }
 }
 
+/* Where nobody has died, no place of the chat is taken in vain. */
+static void assert_has_no_gap(struct world *world, struct oid chat_id, const char *name, int n)
+{
+    size_t count;
+    const struct message *messages = world_messages(world, chat_id, &count);
+    const int64_t last_seq = world_chat(world, chat_id).last_seq;
+    if (last_seq != (int64_t)count || (count > 0 && messages[count - 1].seq != last_seq)) {
+        fail_msg("%s, call %d: %zu messages, the last seq is %d", name, n, count, (int)last_seq);
+    }
+}
+
 /* Tells a story in which another node does its part right before the n-th call. */
 static bool tell_with_another(const struct story *story, struct meddler meddler, int n, char *text)
 {
@@ -260,6 +274,10 @@ static bool tell_with_another(const struct story *story, struct meddler meddler,
     story_describe(&world, order.id, text);
     append_record(&world, &order, text);
     assert_all_is_unread_once(&world, story->name, n);
+    if (meddler.sweeps) {
+        assert_has_no_gap(&world, order.chat_id, story->name, n);
+        assert_has_no_gap(&world, chat_id_of_user(world.user.id), story->name, n);
+    }
     assert_told_as_stored(&world, &world, order.chat_id, chat_id_of_user(world.user.id));
     assert_told_as_stored(&world, &meddler.world, order.chat_id, chat_id_of_user(world.user.id));
     world_close(&meddler.world);
@@ -300,6 +318,30 @@ static void another_node_that_does_the_same_between_any_two_calls_changes_nothin
 static void prepare_nothing(struct world *world, struct consultation *order)
 {
     *order = world_order(world);
+}
+
+static void prepare_free(struct world *world, struct consultation *order)
+{
+    struct change free_of_charge = SET(doctor, image_and_text_price, 0);
+    assert_int_equal(store_update(world->session, world->arena, COLLECTION_DOCTORS,
+                                  world->doctor.id, NULL, 0, &free_of_charge, 1, NULL),
+                     ERR_OK);
+    *order = world_order(world);
+}
+
+static enum err begin_free(struct world *world, struct consultation *order)
+{
+    return story_named("begin to pay")->act(world, order);
+}
+
+/* Several nodes sweep every few seconds, and one of them always comes while another is at something. */
+static void a_sweeper_leaves_to_another_node_what_that_is_about_to_do(void **state)
+{
+    static const struct story free_order = {"an order that costs nothing", prepare_free, begin_free,
+                                            PAID};
+    (void)state;
+    tell_all_with_another(stories, story_count, (struct meddler){.sweeps = true}, true);
+    tell_all_with_another(&free_order, 1, (struct meddler){.sweeps = true}, true);
 }
 
 static enum err post_once(struct world *world, struct consultation *order)
@@ -579,6 +621,7 @@ int main(void)
         cmocka_unit_test(a_lost_answer_of_the_store_doubles_nothing),
         cmocka_unit_test(another_node_that_settles_between_any_two_calls_changes_nothing),
         cmocka_unit_test(another_node_that_does_the_same_between_any_two_calls_changes_nothing),
+        cmocka_unit_test(a_sweeper_leaves_to_another_node_what_that_is_about_to_do),
         cmocka_unit_test(what_two_nodes_post_at_once_is_unread_once_also_with_others_in_between),
         cmocka_unit_test(a_message_finds_its_place_also_when_others_take_theirs_in_between),
         cmocka_unit_test(orders_go_on_where_a_chat_lags_behind_its_messages),
