@@ -72,6 +72,12 @@ class Process:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def pause(self):
+        """SIGSTOP, until SIGCONT. Its threads go on until one of them is given time to take the
+        signal: milliseconds, in which a store still answers."""
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def ended(self):
         """The exit code of one that was told to stop; None: it did not end."""
         with contextlib.suppress(subprocess.TimeoutExpired):

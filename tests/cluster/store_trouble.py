@@ -75,7 +75,7 @@ def a_store_that_hangs_keeps_nobody_waiting_for_others(stage):
     assert live.call("connect", {"token": world.user.token})[0] == 200
     texts = [f"hung-{number}" for number in range(CROWD)]
     spoken = world.message_body(text="hung-live", clientMsgId="hung-live")
-    mongo.signal(signal.SIGSTOP)
+    mongo.pause()
     # Each alone would wait TIMEOUT_SECONDS for the store: one after the other that is longer than
     # anybody waits here (DEADLINE).
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -103,7 +103,7 @@ def what_a_full_lane_does_not_take_is_refused_at_once(stage):
                       store_timeout_seconds=TIMEOUT_SECONDS, lane_max=16)
     world = World(node)
     texts = [f"full-{number}" for number in range(CROWD)]
-    mongo.signal(signal.SIGSTOP)
+    mongo.pause()
     answers = send_all(world, texts)
     assert check_refusals(answers) == CROWD
     reasons = {answer["error"]["reason"] for _, answer in answers}
@@ -119,7 +119,7 @@ def a_node_whose_store_hangs_stops_within_its_time(stage):
                       store_timeout_seconds=60)
     world = World(node)
     link = node.new_link()
-    mongo.signal(signal.SIGSTOP)
+    mongo.pause()
     text = b'{"chatId":"%s"}' % world.chat.encode()
     link.request("POST", "/api/chat/detail", text,
                  {"Content-Type": "application/json",
