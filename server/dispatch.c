@@ -21,15 +21,12 @@
 #include "server/api/sweep.h"
 #include "server/auth.h"
 #include "server/clock.h"
+#include "server/close_codes.h"
 #include "server/config.h"
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/token_cache.h"
 
-#define CLOSE_NOT_A_FRAME 4000
-#define CLOSE_NOT_SIGNED_IN 4001
-#define CLOSE_TOKEN_EXPIRED 4002
-#define CLOSE_INTERNAL 4105
 #define HTTP_OK 200
 #define MICROSECONDS_PER_DAY (INT64_C(86400) * 1000000)
 #define CLOCKS_DIFFER_REV INT64_C(5000000) /* a node's clock is ahead of another's by less */
@@ -172,7 +169,7 @@ static void close_with(struct job *job, int close_code)
 static void refuse_connect(struct job *job, enum err err)
 {
     if (err != ERR_STORE && err != ERR_BUSY) {
-        close_with(job, err == ERR_TOKEN_EXPIRED ? CLOSE_TOKEN_EXPIRED : CLOSE_NOT_SIGNED_IN);
+        close_with(job, err == ERR_TOKEN_EXPIRED ? CLOSE_TOKEN_RAN_OUT : CLOSE_NOT_SIGNED_IN);
     } else if (job->call.who.account.role == ROLE_NONE) {
         close_with(job, CLOSE_INTERNAL);
     }
@@ -267,7 +264,7 @@ static enum err check_signed_in(struct job *job)
         return ERR_NOT_SIGNED_IN;
     }
     if (job->call.who.expires_ms <= job->call.now.ms) {
-        close_with(job, CLOSE_TOKEN_EXPIRED);
+        close_with(job, CLOSE_TOKEN_RAN_OUT);
         return ERR_TOKEN_EXPIRED;
     }
     if (job->call.who.account.role == ROLE_SERVICE &&

@@ -32,6 +32,7 @@
 #include "server/api/audit.h"
 #include "server/audit_chain.h"
 #include "server/clock.h"
+#include "server/close_codes.h"
 #include "server/config.h"
 #include "server/log.h"
 #include "server/token_cache.h"
@@ -40,7 +41,6 @@
 #define JOBS_KEPT_MAX 1024 /* unused ones with their arenas, for the next requests */
 #define LOG_PAUSE_MS 1000
 #define IN_VAIN_MS 100 /* a failure of the store that took longer was a wait */
-#define CLOSE_INTERNAL 4105
 
 static const char *const lane_names[LANE_COUNT] = {"read", "write", "slow"};
 

@@ -5,13 +5,8 @@
 #ifndef CONSULTD_SERVER_WS_H
 #define CONSULTD_SERVER_WS_H
 
+#include "server/close_codes.h"
 #include "server/conn.h"
-
-enum close_code {
-#define CLOSE_CODE(name, code, comes_back, meaning) CLOSE_##name = (code),
-#include "server/close_codes.def"
-#undef CLOSE_CODE
-};
 
 /* The handshake is done. */
 void ws_opened(struct conn *conn);
