@@ -275,7 +275,7 @@ static enum err check_signed_in(struct job *job)
     return ERR_OK;
 }
 
-/* `route` NULL: there is no such call. `data` NULL: it is ready. */
+/* `route` NULL: there is no such call. `data`: of a job that is not ready. */
 static enum err run_endpoint(struct job *job, const struct route *route,
                              const struct document *data)
 {
@@ -288,14 +288,13 @@ static enum err run_endpoint(struct job *job, const struct route *route,
         return ERR_OK; /* dispatch_frame sees that the job was moved */
     }
     void *out = NULL;
-    const void *in = data == NULL ? job->ready->in : NULL;
+    const void *in = job->ready != NULL ? job->ready->in : NULL;
     TRY(run_route(&job->call, route, data, in, &out));
     if (goes_on(job)) {
         return ERR_OK;
     }
     if (job->id_json != NULL) {
-        struct reply_form form = route->reply;
-        answer_success(job, &form, out, job->id_json);
+        answer_success(job, &route->reply, out, job->id_json);
     }
     return ERR_OK;
 }
