@@ -9,6 +9,7 @@
  * The loop has room where the one writer of SQLite has none. So it parses and binds the frames of sockets
  * (dispatch_prepare); a worker does so with those that are large, and again with those that something is wrong
  * with: what is checked before the fields comes before them in any case. */
+#include <limits.h>
 #include <string.h>
 
 #include "server/api/chats.h"
@@ -558,6 +559,25 @@ enum err dispatch_run(struct job *job)
 
 /* ---- The loop's part ---------------------------------------------------------------------- */
 
+/* The position of the first `key`, in its quotes, at or after `at`; `length` if there is none, or nothing behind it.
+ * After Horspool: the byte where the key would end says how far away the next place for it is, so that no text, also
+ * one of nothing but quotes, takes the loop much longer than any other. */
+static size_t find_key(const char *text, size_t at, size_t length, const char *key)
+{
+    const size_t key_length = strlen(key);
+    const size_t last = key_length - 1;
+    unsigned char steps[UCHAR_MAX + 1];
+    memset(steps, (int)key_length, sizeof steps);
+    for (size_t i = 0; i < last; i++) {
+        steps[(unsigned char)key[i]] = (unsigned char)(last - i);
+    }
+    while (at + key_length < length &&
+           (text[at + last] != key[last] || memcmp(text + at, key, last) != 0)) {
+        at += steps[(unsigned char)text[at + last]];
+    }
+    return at + key_length < length ? at : length;
+}
+
 /* The position of the first quote at or after `at`; `length` if there is none. */
 static size_t find_quote(const char *text, size_t at, size_t length)
 {
@@ -565,29 +585,24 @@ static size_t find_quote(const char *text, size_t at, size_t length)
     return found != NULL ? (size_t)(found - text) : length;
 }
 
+/* The text behind the first `key`: from *begin to before *end. False: there is none. */
+static bool find_value(const char *text, size_t length, const char *key, size_t *begin, size_t *end)
+{
+    *begin = find_quote(text, find_key(text, 0, length, key) + strlen(key), length) + 1;
+    *end = find_quote(text, *begin, length);
+    return *end < length;
+}
+
 /* The row that a frame calls; NULL: none, or that is not certain. */
 static const struct route *guess_route(const char *text, size_t length)
 {
     static const char key[] = "\"call\"";
-    const size_t key_length = sizeof key - 1;
-    const struct route *route = NULL;
-    for (size_t i = find_quote(text, 0, length); i + key_length < length;
-         i = find_quote(text, i + 1, length)) {
-        if (memcmp(text + i, key, key_length) != 0) {
-            continue;
-        }
-        if (route != NULL) {
-            return NULL; /* one of them is part of its data */
-        }
-        size_t name = find_quote(text, i + key_length, length) + 1;
-        size_t end = find_quote(text, name, length);
-        route = end < length ? route_find(text + name, end - name) : NULL;
-        if (route == NULL) {
-            return NULL;
-        }
-        i = end;
+    size_t name, end;
+    if (!find_value(text, length, key, &name, &end) ||
+        find_key(text, end + 1, length, key) < length) {
+        return NULL; /* of two one is part of its data */
     }
-    return route;
+    return route_find(text + name, end - name);
 }
 
 /* Binds the call's fields; leaves the job as it is if they are not right. */
@@ -626,17 +641,9 @@ void dispatch_prepare(struct job *job, struct arena *scratch)
 
 bool dispatch_find_chat(const char *text, size_t length, struct oid *chat)
 {
-    static const char key[] = "\"chatId\"";
-    const size_t key_length = sizeof key - 1;
-    for (size_t i = find_quote(text, 0, length); i + key_length < length;
-         i = find_quote(text, i + 1, length)) {
-        if (memcmp(text + i, key, key_length) == 0) {
-            size_t id = find_quote(text, i + key_length, length) + 1;
-            size_t end = find_quote(text, id, length);
-            return end < length && oid_parse(text + id, end - id, chat);
-        }
-    }
-    return false;
+    size_t id, end;
+    return find_value(text, length, "\"chatId\"", &id, &end) &&
+           oid_parse(text + id, end - id, chat);
 }
 
 bool dispatch_guess_chat(const struct job *job, struct oid *chat)
