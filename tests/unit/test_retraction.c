@@ -17,13 +17,19 @@
 #define HOUR_MS INT64_C(3600000)
 #define SETTLED_MS 80000 /* later than what somebody may still be at */
 
+struct scene;
+
+/* What somebody does at one of the nodes. */
+typedef enum err (*deed_fn)(struct scene *, struct world *node);
+
 /* Two nodes on one store, and an order with a reply. */
 struct scene {
     struct world here, there;
     struct consultation order;
     struct message reply;
-    enum err (*meanwhile)(struct scene *); /* what the other node does */
-    enum err meanwhile_err;
+    deed_fn meanwhile;           /* what is done there */
+    bool was_met;                /* it came in between */
+    enum err err, meanwhile_err; /* what became of either's call */
 };
 
 static void scene_open(struct scene *scene, int64_t replied_after_ms)
@@ -64,14 +70,6 @@ static enum err retract(struct world *world, struct oid id)
     return world_call(world, "/api/consultation/chat/message/retract", &in, &out);
 }
 
-static enum err complete(struct world *world, struct account who, struct oid id)
-{
-    struct consultation_update in = {id, COMPLETED};
-    struct consultation out;
-    world_as(world, who);
-    return world_call(world, "/consultation/update", &in, &out);
-}
-
 static int64_t count_live(struct scene *scene)
 {
     size_t count;
@@ -87,54 +85,81 @@ static int64_t count_live(struct scene *scene)
 static void meddle(void *data)
 {
     struct scene *scene = data;
-    scene->meanwhile_err = scene->meanwhile(scene);
+    scene->was_met = true;
+    scene->meanwhile_err = scene->meanwhile(scene, &scene->there);
 }
 
-static enum err user_completes(struct scene *scene)
-{
-    return complete(&scene->there, scene->there.user, scene->order.id);
-}
+/* What is done here, with what is done there before each of its calls of the store, in turn; each time what is left
+ * then is checked. */
+struct race {
+    deed_fn act, meanwhile;
+    void (*check)(struct scene *);
+    int64_t replied_after_ms, acted_after_ms;
+};
 
-static enum err sweeper_ends(struct scene *scene)
-{
-    world_sweep_all(&scene->there);
-    return ERR_OK;
-}
-
-/* The retraction with the other node's doing before each of its calls of the store, in turn. */
-static void retract_while(enum err (*meanwhile)(struct scene *), int64_t replied_after_ms,
-                          int64_t retracted_after_ms)
+static void run_race(const struct race *race)
 {
     bool was_met = true;
     for (int n = 1; was_met; n++) {
         struct scene scene;
-        scene_open(&scene, replied_after_ms);
-        world_shift(&scene.here, retracted_after_ms);
-        scene.meanwhile = meanwhile;
+        scene_open(&scene, race->replied_after_ms);
+        world_shift(&scene.here, race->acted_after_ms);
+        scene.meanwhile = race->meanwhile;
         fake_store_meddle_at(scene.here.store, meddle, &scene, n);
-        enum err err = retract(&scene.here, scene.reply.id);
-        was_met = fake_store_calls(scene.here.store) >= n;
+        scene.err = race->act(&scene, &scene.here);
+        was_met = scene.was_met;
         fake_store_meddle_at(scene.here.store, NULL, NULL, 0);
         world_shift(&scene.here, SETTLED_MS);
         world_sweep_all(&scene.here);
-        struct consultation order = world_read_order(&scene.here, scene.order.id);
-        assert_int_equal(order.reply_count, count_live(&scene));
-        assert_true(strcmp(order.status, COMPLETED) != 0 || count_live(&scene) == 1);
-        assert_true(err == ERR_OK || err == ERR_CONSULTATION_NOT_OPEN);
+        race->check(&scene);
         scene_close(&scene);
     }
+}
+
+static enum err retracts(struct scene *scene, struct world *node)
+{
+    return retract(node, scene->reply.id);
+}
+
+static enum err user_completes(struct scene *scene, struct world *node)
+{
+    struct consultation_update in = {scene->order.id, COMPLETED};
+    struct consultation out;
+    world_as(node, node->user);
+    return world_call(node, "/consultation/update", &in, &out);
+}
+
+static enum err sweeper_ends(struct scene *scene, struct world *node)
+{
+    (void)scene;
+    world_sweep_all(node);
+    return ERR_OK;
+}
+
+static void check_that_the_reply_counts_if_it_is_seen(struct scene *scene)
+{
+    struct consultation order = world_read_order(&scene->here, scene->order.id);
+    assert_int_equal(order.reply_count, count_live(scene));
+    assert_true(strcmp(order.status, COMPLETED) != 0 || count_live(scene) == 1);
+    assert_true(scene->err == ERR_OK || scene->err == ERR_CONSULTATION_NOT_OPEN);
 }
 
 static void an_order_that_ends_meanwhile_has_its_reply_or_is_not_completed(void **state)
 {
     (void)state;
-    retract_while(user_completes, 0, 0);
+    run_race(&(struct race){.act = retracts,
+                            .meanwhile = user_completes,
+                            .check = check_that_the_reply_counts_if_it_is_seen});
 }
 
 static void the_48_hours_that_end_meanwhile_find_a_reply_or_none(void **state)
 {
     (void)state;
-    retract_while(sweeper_ends, 48 * HOUR_MS - 60000, 61000);
+    run_race(&(struct race){.act = retracts,
+                            .meanwhile = sweeper_ends,
+                            .check = check_that_the_reply_counts_if_it_is_seen,
+                            .replied_after_ms = 48 * HOUR_MS - 60000,
+                            .acted_after_ms = 61000});
 }
 
 static void a_retraction_that_was_begun_is_finished(void **state)
@@ -158,63 +183,49 @@ static void a_retraction_that_was_begun_is_finished(void **state)
     }
 }
 
-/* The same reply, sent again through the other node, and taken back there. */
-static enum err repeats_and_retracts(struct scene *scene)
+static enum err replies_again(struct scene *scene, struct world *node)
 {
     struct message reply;
-    enum err err =
-        world_send(&scene->there, scene->there.doctor, &scene->order, "又答", "r2", &reply);
-    return err != ERR_OK ? err : retract(&scene->there, reply.id);
+    return world_send(node, node->doctor, &scene->order, "又答", "r2", &reply);
+}
+
+static enum err replies_again_and_retracts(struct scene *scene, struct world *node)
+{
+    struct message reply;
+    enum err err = world_send(node, node->doctor, &scene->order, "又答", "r2", &reply);
+    return err != ERR_OK ? err : retract(node, reply.id);
+}
+
+static void check_that_only_the_first_reply_is_left(struct scene *scene)
+{
+    if (scene->was_met && scene->err == ERR_OK && scene->meanwhile_err == ERR_OK) {
+        struct consultation order = world_read_order(&scene->here, scene->order.id);
+        struct chat chat = world_chat(&scene->here, scene->order.chat_id);
+        assert_int_equal(count_live(scene), 1);
+        assert_int_equal(order.reply_count, 1);
+        assert_string_not_equal(chat.last_msg_content, "又答");
+    }
 }
 
 static void a_reply_that_comes_late_to_its_retraction_is_neither_counted_nor_shown(void **state)
 {
     (void)state;
-    bool was_met = true;
-    for (int n = 1; was_met; n++) {
-        struct scene scene;
-        struct message reply;
-        scene_open(&scene, 0);
-        scene.meanwhile = repeats_and_retracts;
-        fake_store_meddle_at(scene.here.store, meddle, &scene, n);
-        enum err err =
-            world_send(&scene.here, scene.here.doctor, &scene.order, "又答", "r2", &reply);
-        was_met = fake_store_calls(scene.here.store) >= n;
-        fake_store_meddle_at(scene.here.store, NULL, NULL, 0);
-        world_shift(&scene.here, SETTLED_MS);
-        world_sweep_all(&scene.here);
-        if (was_met && err == ERR_OK && scene.meanwhile_err == ERR_OK) {
-            struct consultation order = world_read_order(&scene.here, scene.order.id);
-            struct chat chat = world_chat(&scene.here, scene.order.chat_id);
-            assert_int_equal(count_live(&scene), 1);
-            assert_int_equal(order.reply_count, 1);
-            assert_string_not_equal(chat.last_msg_content, "又答");
-        }
-        scene_close(&scene);
-    }
+    run_race(&(struct race){.act = replies_again,
+                            .meanwhile = replies_again_and_retracts,
+                            .check = check_that_only_the_first_reply_is_left});
 }
 
-static enum err doctor_replies(struct scene *scene)
+static void check_that_it_is_done_or_tried_again(struct scene *scene)
 {
-    struct message reply;
-    return world_send(&scene->there, scene->there.doctor, &scene->order, "又答", "r2", &reply);
+    assert_true(scene->err == ERR_OK || scene->err == ERR_BUSY);
 }
 
 static void a_completion_is_not_called_illegal_for_a_reply_on_its_way(void **state)
 {
     (void)state;
-    bool was_met = true;
-    for (int n = 1; was_met; n++) {
-        struct scene scene;
-        scene_open(&scene, 0);
-        scene.meanwhile = doctor_replies;
-        fake_store_meddle_at(scene.here.store, meddle, &scene, n);
-        enum err err = complete(&scene.here, scene.here.user, scene.order.id);
-        was_met = fake_store_calls(scene.here.store) >= n;
-        fake_store_meddle_at(scene.here.store, NULL, NULL, 0);
-        assert_true(err == ERR_OK || err == ERR_BUSY);
-        scene_close(&scene);
-    }
+    run_race(&(struct race){.act = user_completes,
+                            .meanwhile = replies_again,
+                            .check = check_that_it_is_done_or_tried_again});
 }
 
 /* Clients drop what is older than what they have. */
