@@ -215,6 +215,20 @@ struct oid oid_number(uint32_t number)
                          (uint8_t)(number >> 8), (uint8_t)number}};
 }
 
+enum err insert_user_in(struct store_session *session, uint32_t number)
+{
+    const struct user user = {.id = oid_number(number), .open_id = "invented"};
+    return store_insert(session, COLLECTION_USERS, &user);
+}
+
+int64_t count_users(struct store_session *session)
+{
+    const struct query all = {.limit = 0};
+    int64_t count = -1;
+    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
+    return count;
+}
+
 static struct text_list texts_of(struct arena *arena, const char *text)
 {
     const char **items = arena_array(arena, 3, sizeof(*items));

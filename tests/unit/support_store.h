@@ -52,6 +52,11 @@ int run_on_every_backend(const char *name, const struct CMUnitTest *tests, size_
 /* Ids 000…n, n from 1: readable where a test needs a few. */
 struct oid oid_number(uint32_t number);
 
+/* Inserts a user with the id oid_number(number). */
+enum err insert_user_in(struct store_session *session, uint32_t number);
+
+int64_t count_users(struct store_session *session);
+
 /* Texts that a careless store would break: quotes, wildcards, emoji, control characters. */
 extern const char *const nasty_texts[];
 extern const size_t nasty_text_count;

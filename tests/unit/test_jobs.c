@@ -53,10 +53,10 @@ static struct frame *frame_of(const char *text)
 static enum err run(struct job *job)
 {
     uint32_t number = (uint32_t)job->length;
-    const struct user user = {.id = oid_number(number + 1), .open_id = "x"};
+    const struct account account = {ROLE_USER, oid_number(number + 1)};
     times_run[number]++;
-    job->err = store_insert(job->call.store, COLLECTION_USERS, &user);
-    call_emit(&job->call, (struct account){ROLE_USER, user.id}, frame_of("{}"), 1, false);
+    job->err = insert_user_in(job->call.store, number + 1);
+    call_emit(&job->call, account, frame_of("{}"), 1, false);
     job->answer = frame_of(number == FAILS ? "failed" : "done");
     if (number == FAILS) {
         job->err = ERR_INTERNAL;
@@ -191,16 +191,7 @@ static void who_has_doubted_what_is_there_is_run_again_alone(void **state)
 
 static void insert_user(struct store_session *session, uint32_t number)
 {
-    const struct user user = {.id = oid_number(number), .open_id = "x"};
-    assert_int_equal(store_insert(session, COLLECTION_USERS, &user), ERR_OK);
-}
-
-static int64_t count_users(struct store_session *session)
-{
-    const struct query all = {.limit = 0};
-    int64_t count = -1;
-    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
-    return count;
+    assert_int_equal(insert_user_in(session, number), ERR_OK);
 }
 
 static void who_looks_sees_one_moment_until_it_looks_away(void **state)

@@ -36,8 +36,7 @@ static enum err run(struct job *job)
         struct user user;
         job->err = store_get(job->call.store, job->arena, COLLECTION_USERS, oid_number(1), &user);
     } else {
-        const struct user user = {.id = oid_number(number + 1), .open_id = "x"};
-        job->err = store_insert(job->call.store, COLLECTION_USERS, &user);
+        job->err = insert_user_in(job->call.store, number + 1);
     }
     sem_post(&has_run);
     return ERR_OK;
@@ -167,10 +166,7 @@ static void stopping_ends_what_is_being_synced(void **state)
     vfs_hold_log_syncs(false);
     jobs_stop(jobs);
     assert_true(store_is_synced(f->store));
-    const struct query all = {.limit = 0};
-    int64_t count = 0;
-    assert_int_equal(store_count(f->session, COLLECTION_USERS, &all, &count), ERR_OK);
-    assert_int_equal(count, 2);
+    assert_int_equal(count_users(f->session), 2);
     store_fixture_free(f);
 }
 

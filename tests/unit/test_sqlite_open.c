@@ -25,20 +25,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum err insert_user_in(struct store_session *session, uint32_t number)
-{
-    const struct user user = {.id = oid_number(number), .open_id = "invented"};
-    return store_insert(session, COLLECTION_USERS, &user);
-}
-
-static int64_t count_users(struct store_session *session)
-{
-    const struct query all = {.limit = 0};
-    int64_t count = -1;
-    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
-    return count;
-}
-
 /* Runs `body` with a pipe's end in a child process, which then waits to be killed. Returns when
  * the child has written a byte; `killed` reaps it. */
 static pid_t start_child(void (*body)(const char *url, int pipe_end), const char *url)

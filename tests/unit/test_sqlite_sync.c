@@ -21,10 +21,9 @@ static int teardown(void **state)
 
 static void run_of_one(struct store_fixture *f, uint32_t number)
 {
-    const struct user user = {.id = oid_number(number), .open_id = "x"};
     assert_int_equal(store_begin_hopeful(f->session), ERR_OK);
     assert_int_equal(store_mark(f->session), ERR_OK);
-    assert_int_equal(store_insert(f->session, COLLECTION_USERS, &user), ERR_OK);
+    assert_int_equal(insert_user_in(f->session, number), ERR_OK);
 }
 
 static void commit_early(struct store_fixture *f, uint32_t number)

@@ -36,18 +36,14 @@ static int faked_teardown(void **state)
 
 static enum err insert_user(struct faked *f, uint32_t number)
 {
-    const struct user user = {.id = oid_number(number)};
-    return store_insert(f->session, COLLECTION_USERS, &user);
+    return insert_user_in(f->session, number);
 }
 
 /* Counts without being counted. */
 static int64_t users(struct faked *f)
 {
-    const struct query all = {.limit = 0};
-    int64_t count = -1;
     fake_store_fail_at(f->store, 0);
-    assert_int_equal(store_count(f->session, COLLECTION_USERS, &all, &count), ERR_OK);
-    return count;
+    return count_users(f->session);
 }
 
 static void a_fake_that_is_not_told_to_fail_is_the_store_it_wraps(void **state)

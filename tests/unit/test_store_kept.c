@@ -69,8 +69,7 @@ static enum err set_seq(uint32_t number, int64_t seq)
 
 static void insert_user(uint32_t number)
 {
-    const struct user user = {.id = oid_number(number), .open_id = "x"};
-    assert_int_equal(store_insert(f->session, COLLECTION_USERS, &user), ERR_OK);
+    assert_int_equal(insert_user_in(f->session, number), ERR_OK);
 }
 
 /* ---- The same as SQL ----------------------------------------------------------------------- */
@@ -509,14 +508,6 @@ static void many_chats_with_long_texts_stay_what_they_are(void **state)
     }
 }
 
-static int64_t count_users_of(struct store_session *session)
-{
-    const struct query all = {.limit = 0};
-    int64_t count = -1;
-    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
-    return count;
-}
-
 /* SQLite writes to its log before the commit then, and reads back from there. */
 static void a_run_larger_than_the_cache_is_whole(void **state)
 {
@@ -532,10 +523,10 @@ static void a_run_larger_than_the_cache_is_whole(void **state)
         const struct user user = {.id = oid_number(i * 7919U), .open_id = text};
         assert_int_equal(store_insert(f->session, COLLECTION_USERS, &user), ERR_OK);
     }
-    assert_int_equal(count_users_of(f->session), USERS);
+    assert_int_equal(count_users(f->session), USERS);
     assert_int_equal(store_commit(f->session), ERR_OK);
     struct store_session *reader = store_fixture_session(f, false);
-    assert_int_equal(count_users_of(reader), USERS);
+    assert_int_equal(count_users(reader), USERS);
     store_session_close(reader);
     store_fixture_reopen(f);
     struct strbuf wrong;
@@ -543,7 +534,7 @@ static void a_run_larger_than_the_cache_is_whole(void **state)
     assert_int_equal(store_inspect(f->session, &wrong), ERR_OK);
     assert_int_equal(wrong.length, 0);
     strbuf_free(&wrong);
-    assert_int_equal(count_users_of(f->session), USERS);
+    assert_int_equal(count_users(f->session), USERS);
 }
 
 /* ---- What is taken for granted -------------------------------------------------------------- */

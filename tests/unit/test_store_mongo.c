@@ -256,16 +256,12 @@ static int proxied_teardown(void **state)
 
 static enum err insert_user(struct proxied *p, uint32_t number)
 {
-    const struct user user = {.id = oid_number(number), .open_id = "invented"};
-    return store_insert(p->session, COLLECTION_USERS, &user);
+    return insert_user_in(p->session, number);
 }
 
 static int64_t users(struct proxied *p)
 {
-    const struct query all = {.limit = 0};
-    int64_t count = -1;
-    assert_int_equal(store_count(p->direct->session, COLLECTION_USERS, &all, &count), ERR_OK);
-    return count;
+    return count_users(p->direct->session);
 }
 
 /* Tries until the store works again; a deadline ends a test that waits in vain. */

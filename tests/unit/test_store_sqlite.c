@@ -31,23 +31,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum err insert_user_in(struct store_session *session, uint32_t number)
-{
-    const struct user user = {.id = oid_number(number), .open_id = "invented"};
-    return store_insert(session, COLLECTION_USERS, &user);
-}
-
 static void insert_user(struct store_fixture *f, uint32_t number)
 {
     assert_int_equal(insert_user_in(f->session, number), ERR_OK);
-}
-
-static int64_t count_users(struct store_session *session)
-{
-    const struct query all = {.limit = 0};
-    int64_t count = -1;
-    assert_int_equal(store_count(session, COLLECTION_USERS, &all, &count), ERR_OK);
-    return count;
 }
 
 /* ---- Runs --------------------------------------------------------------------------------- */
