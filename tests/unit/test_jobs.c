@@ -9,37 +9,12 @@
 
 #include <cmocka.h>
 
-#include "server/clock.h"
-#include "server/config.h"
-#include "server/jobs.h"
-#include "support_store.h"
+#include "support_pool.h"
 
 #define JOBS 8
 #define FAILS 3 /* the job that writes and then fails */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
-static bool is_woken;
 static int times_run[JOBS];
-
-static void wake(void *data)
-{
-    (void)data;
-    pthread_mutex_lock(&lock);
-    is_woken = true;
-    pthread_cond_signal(&woken);
-    pthread_mutex_unlock(&lock);
-}
-
-static void wait_for_wake(void)
-{
-    pthread_mutex_lock(&lock);
-    while (!is_woken) {
-        pthread_cond_wait(&woken, &lock);
-    }
-    is_woken = false;
-    pthread_mutex_unlock(&lock);
-}
 
 static struct frame *frame_of(const char *text)
 {
@@ -64,14 +39,6 @@ static enum err run(struct job *job)
     return ERR_OK;
 }
 
-static struct job *new_job(struct jobs *jobs, uint32_t number)
-{
-    struct job *job = job_new(jobs, JOB_FRAME);
-    job->lane = LANE_WRITE;
-    job->length = number;
-    return job;
-}
-
 /* The first job holds the worker until the others wait behind it, so that they are one run. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
@@ -84,44 +51,25 @@ static enum err run_behind_gate(struct job *job)
     return run(job);
 }
 
-static void note_failure(struct job *job, enum err err)
-{
-    job->err = err;
-}
-
 /* Runs JOBS jobs as one run; each that comes back is looked at. */
 static void run_all(struct store_fixture *f, enum err (*run_one)(struct job *),
                     void (*look_at)(const struct job *))
 {
-    struct jobs_settings settings = {.store = f->store,
-                                     .readers = 1,
-                                     .writers = 1,
-                                     .lane_max = JOBS,
-                                     .run_max = JOBS,
-                                     .wake = wake,
-                                     .run = run_one,
-                                     .fail = note_failure};
-    struct jobs *jobs;
+    struct pool pool;
     memset(times_run, 0, sizeof times_run);
-    assert_int_equal(jobs_start(&settings, &jobs), ERR_OK);
+    pool_start(&pool, f, run_one, JOBS, JOBS);
     pthread_mutex_lock(&gate);
     for (uint32_t i = 0; i < JOBS; i++) {
-        assert_int_equal(jobs_submit(jobs, new_job(jobs, i)), ERR_OK);
+        pool_submit(&pool, LANE_WRITE, i);
     }
     pthread_mutex_unlock(&gate);
-    uint32_t next = 0;
-    while (next < JOBS) {
-        wait_for_wake();
-        for (struct job *job = jobs_collect(jobs), *after; job != NULL; job = after) {
-            after = job->next;
-            job->next = NULL;
-            assert_int_equal(job->length, next); /* in order, each once */
-            look_at(job);
-            job_free(jobs, job);
-            next++;
-        }
+    for (uint32_t i = 0; i < JOBS; i++) {
+        struct job *job = pool_take(&pool);
+        assert_int_equal(job->length, i); /* in order, each once */
+        look_at(job);
+        job_free(pool.jobs, job);
     }
-    jobs_stop(jobs);
+    pool_stop(&pool);
 }
 
 static void look_whether_one_failed(const struct job *job)
@@ -254,26 +202,6 @@ static enum err count_behind_gate(struct job *job)
     return ERR_OK;
 }
 
-static void submit_sight(struct jobs *jobs, uint32_t number)
-{
-    struct job *job = new_job(jobs, number);
-    job->lane = LANE_READ;
-    assert_int_equal(jobs_submit(jobs, job), ERR_OK);
-}
-
-static void collect_until_idle(struct jobs *jobs)
-{
-    while (jobs_pending(jobs) > 0) {
-        wait_for_wake();
-        for (struct job *job = jobs_collect(jobs), *after; job != NULL; job = after) {
-            after = job->next;
-            job->next = NULL;
-            assert_int_equal(job->err, ERR_OK);
-            job_free(jobs, job);
-        }
-    }
-}
-
 static void a_job_sees_what_was_there_when_it_came(void **state)
 {
     (void)state;
@@ -282,28 +210,24 @@ static void a_job_sees_what_was_there_when_it_came(void **state)
     sem_init(&has_begun, 0, 0);
     sem_init(&is_written, 0, 0);
     sem_init(&last_came, 0, 0);
-    struct jobs_settings settings = {.store = f->store,
-                                     .readers = 1,
-                                     .writers = 1,
-                                     .lane_max = SIGHTS,
-                                     .run_max = 1,
-                                     .wake = wake,
-                                     .run = count_behind_gate,
-                                     .fail = note_failure};
-    struct jobs *jobs;
-    assert_int_equal(jobs_start(&settings, &jobs), ERR_OK);
+    struct pool pool;
+    pool_start(&pool, f, count_behind_gate, SIGHTS, 1);
     pthread_mutex_lock(&gate);
-    submit_sight(jobs, 0);
+    pool_submit(&pool, LANE_READ, 0);
     sem_wait(&has_begun); /* its view was begun before the others came */
     for (uint32_t i = 1; i < SIGHTS - 1; i++) {
-        submit_sight(jobs, i);
+        pool_submit(&pool, LANE_READ, i);
     }
     pthread_mutex_unlock(&gate);
     sem_wait(&is_written);
-    submit_sight(jobs, SIGHTS - 1); /* while the others wait or are run */
+    pool_submit(&pool, LANE_READ, SIGHTS - 1); /* while the others wait or are run */
     sem_post(&last_came);
-    collect_until_idle(jobs);
-    jobs_stop(jobs);
+    for (int i = 0; i < SIGHTS; i++) {
+        struct job *job = pool_take(&pool);
+        assert_int_equal(job->err, ERR_OK);
+        job_free(pool.jobs, job);
+    }
+    pool_stop(&pool);
     assert_int_equal(seen[0], 0);
     assert_int_equal(seen[WRITES_BETWEEN], 0);
     assert_int_equal(seen[WRITES_BETWEEN + 1], 0); /* it had come before: the view is shared */

@@ -1,88 +1,51 @@
 /* What is told before, while and after a log is synced: the pool on a disk whose syncs are held. */
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "server/jobs.h"
-#include "support_store.h"
+#include "support_pool.h"
 #include "support_vfs.h"
 
 #define JOBS_MAX 8
-#define READS 100 /* numbers of jobs that read begin here */
 
-static sem_t woken, has_run, may_run;
+static sem_t has_run, may_run;
 
-static void wake(void *data)
-{
-    (void)data;
-    sem_post(&woken);
-}
-
-static void note_failure(struct job *job, enum err err)
-{
-    job->err = err;
-}
-
-/* Job 0 waits until the others are behind it; each writes a user, or looks whether there is one. */
+/* Job 0 waits until the others are behind it; each writes a user, or looks whether there is the first. */
 static enum err run(struct job *job)
 {
-    const uint32_t number = (uint32_t)job->length;
-    if (number == 0) {
+    if (job->length == 0) {
         sem_wait(&may_run);
     }
-    if (number >= READS) {
+    if (job->lane == LANE_READ) {
         struct user user;
         job->err = store_get(job->call.store, job->arena, COLLECTION_USERS, oid_number(1), &user);
     } else {
-        job->err = insert_user_in(job->call.store, number + 1);
+        job->err = insert_user_in(job->call.store, (uint32_t)job->length + 1);
     }
     sem_post(&has_run);
     return ERR_OK;
 }
 
-static void submit(struct jobs *jobs, uint32_t number)
-{
-    struct job *job = job_new(jobs, JOB_FRAME);
-    job->lane = number >= READS ? LANE_READ : LANE_WRITE;
-    job->length = number;
-    assert_int_equal(jobs_submit(jobs, job), ERR_OK);
-}
+/* A scene: a store in a file whose disk can be held, and a pool on it. */
+struct scene {
+    struct store_fixture *fixture;
+    struct pool pool;
+};
 
-static struct jobs *start(struct store_fixture *f)
+static void scene_open(struct scene *scene)
 {
-    struct jobs_settings settings = {.store = f->store,
-                                     .readers = 1,
-                                     .writers = 1,
-                                     .lane_max = JOBS_MAX,
-                                     .run_max = 1,
-                                     .wake = wake,
-                                     .run = run,
-                                     .fail = note_failure};
-    struct jobs *jobs;
-    sem_init(&woken, 0, 0);
+    vfs_install();
+    scene->fixture = store_fixture_new(BACKEND_SQLITE_FILE);
     sem_init(&has_run, 0, 0);
     sem_init(&may_run, 0, 0);
-    assert_int_equal(jobs_start(&settings, &jobs), ERR_OK);
-    return jobs;
+    pool_start(&scene->pool, scene->fixture, run, JOBS_MAX, 1);
 }
 
-/* The next jobs that come back have these numbers. */
-static void expect_back(struct jobs *jobs, const uint32_t *numbers, size_t count)
+static void scene_close(struct scene *scene)
 {
-    size_t next = 0;
-    while (next < count) {
-        sem_wait(&woken);
-        for (struct job *job = jobs_collect(jobs), *after; job != NULL; job = after) {
-            after = job->next;
-            job->next = NULL;
-            assert_true(next < count);
-            assert_int_equal(job->length, numbers[next++]);
-            assert_int_equal(job->err, ERR_OK);
-            job_free(jobs, job);
-        }
-    }
+    pool_stop(&scene->pool);
+    store_fixture_free(scene->fixture);
 }
 
 static void wait_for_runs(int count)
@@ -93,99 +56,95 @@ static void wait_for_runs(int count)
 }
 
 /* Two runs, of which the second is made while the first is being synced. */
-static void begin_two_runs(struct jobs *jobs)
+static void begin_two_runs(struct pool *pool)
 {
     vfs_hold_log_syncs(true);
-    submit(jobs, 0);
-    submit(jobs, 1);
+    pool_submit(pool, LANE_WRITE, 0);
+    pool_submit(pool, LANE_WRITE, 1);
     sem_post(&may_run);
     vfs_wait_for_held_sync();
     wait_for_runs(2);
 }
 
+/* The next job that comes back went well. */
+static void expect_back(struct pool *pool, enum lane lane, size_t number)
+{
+    struct job *job = pool_take(pool);
+    assert_int_equal(job->lane, lane);
+    assert_int_equal(job->length, number);
+    assert_int_equal(job->err, ERR_OK);
+    job_free(pool->jobs, job);
+}
+
 static void nothing_is_told_before_it_is_on_disk_and_the_next_run_is_made_meanwhile(void **state)
 {
     (void)state;
-    vfs_install();
-    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
-    struct jobs *jobs = start(f);
-    begin_two_runs(jobs);
-    assert_null(jobs_collect(jobs));
+    struct scene scene;
+    scene_open(&scene);
+    begin_two_runs(&scene.pool);
+    assert_null(jobs_collect(scene.pool.jobs));
     /* When the second of one reader has run, the first has been handed on. */
-    submit(jobs, READS);
-    submit(jobs, READS + 1);
+    pool_submit(&scene.pool, LANE_READ, 2);
+    pool_submit(&scene.pool, LANE_READ, 3);
     wait_for_runs(2);
-    assert_null(jobs_collect(jobs));
+    assert_null(jobs_collect(scene.pool.jobs));
     vfs_hold_log_syncs(false);
-    struct job *job = NULL;
-    size_t back = 0;
-    uint32_t last_write = 0;
-    while (back < 4) {
-        sem_wait(&woken);
-        for (job = jobs_collect(jobs); job != NULL; back++) {
-            struct job *after = job->next;
-            job->next = NULL;
-            assert_int_equal(job->err, ERR_OK); /* the readers saw what the first run wrote */
-            assert_true(back > 0 || job->length == 0);
-            if (job->length < READS) {
-                assert_true(job->length >= last_write);
-                last_write = (uint32_t)job->length;
-            }
-            job_free(jobs, job);
-            job = after;
+    uint32_t writes = 0;
+    for (size_t back = 0; back < 4; back++) {
+        struct job *job = pool_take(&scene.pool);
+        assert_int_equal(job->err, ERR_OK); /* the readers saw what the first run wrote */
+        assert_true(back > 0 || job->lane == LANE_WRITE);
+        if (job->lane == LANE_WRITE) {
+            assert_int_equal(job->length, writes++);
         }
+        job_free(scene.pool.jobs, job);
     }
-    jobs_stop(jobs);
-    store_fixture_free(f);
+    scene_close(&scene);
 }
 
 static void a_reader_waits_for_no_sync_of_what_it_cannot_have_seen(void **state)
 {
     (void)state;
-    vfs_install();
-    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
-    struct jobs *jobs = start(f);
+    struct scene scene;
+    scene_open(&scene);
     sem_post(&may_run);
-    submit(jobs, 0);
-    expect_back(jobs, (const uint32_t[]){0}, 1);
+    pool_submit(&scene.pool, LANE_WRITE, 0);
+    expect_back(&scene.pool, LANE_WRITE, 0);
     vfs_hold_log_syncs(true); /* nobody syncs now */
-    submit(jobs, READS);
-    expect_back(jobs, (const uint32_t[]){READS}, 1);
+    pool_submit(&scene.pool, LANE_READ, 1);
+    expect_back(&scene.pool, LANE_READ, 1);
     vfs_hold_log_syncs(false);
-    jobs_stop(jobs);
-    store_fixture_free(f);
+    scene_close(&scene);
 }
 
 static void stopping_ends_what_is_being_synced(void **state)
 {
     (void)state;
-    vfs_install();
-    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
-    struct jobs *jobs = start(f);
-    begin_two_runs(jobs);
+    struct scene scene;
+    scene_open(&scene);
+    begin_two_runs(&scene.pool);
     vfs_hold_log_syncs(false);
-    jobs_stop(jobs);
-    assert_true(store_is_synced(f->store));
-    assert_int_equal(count_users(f->session), 2);
-    store_fixture_free(f);
+    pool_stop(&scene.pool);
+    assert_true(store_is_synced(scene.fixture->store));
+    assert_int_equal(count_users(scene.fixture->session), 2);
+    store_fixture_free(scene.fixture);
 }
 
 /* A process whose log cannot be synced; it must not live to tell anything. */
 static void live_on_a_failing_disk(void)
 {
-    struct store_fixture *f = store_fixture_new(BACKEND_SQLITE_FILE);
-    struct jobs *jobs = start(f);
-    begin_two_runs(jobs);
+    struct scene scene;
+    scene_open(&scene);
+    begin_two_runs(&scene.pool);
     vfs_set_sync_fails(true);
     vfs_hold_log_syncs(false);
-    sem_wait(&woken); /* told */
+    sem_wait(&scene.pool.woken); /* told */
     _exit(EXIT_SUCCESS);
 }
 
 static void a_log_that_cannot_be_synced_ends_the_process_untold(void **state)
 {
     (void)state;
-    vfs_install();
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
