@@ -156,7 +156,6 @@ enum err audit_walk_order(struct store_session *session, struct arena *arena,
         TRY(store_find(session, arena, COLLECTION_AUDIT, &behind, &found));
         rows_add(&rows, arena, &found);
     }
-    rows_sort(&rows);
     *out = rows.items;
     *count = rows.count;
     return ERR_OK;

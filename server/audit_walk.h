@@ -12,8 +12,8 @@ MUST_USE enum err audit_walk_heads(struct store_session *session, struct arena *
 MUST_USE enum err audit_walk_unnamed_heads(struct store_session *session, struct arena *arena,
                                            struct strbuf *out);
 
-/* All rows of an order, in the order of their ids, as an array in the arena. With SQLite each stretch is
- * gone over in which it has some (audit_stretch.h). */
+/* All rows of an order, unsorted, as an array in the arena. With SQLite each stretch is gone over in
+ * which it has some (audit_stretch.h). */
 MUST_USE enum err audit_walk_order(struct store_session *session, struct arena *arena,
                                    struct oid consultation_id, struct audit_row **out,
                                    size_t *count);
