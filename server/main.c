@@ -95,6 +95,18 @@ static int serve(const struct loop_settings *loop_settings)
     return code;
 }
 
+static const char *web_root(const struct settings *settings, char folder[PAGE_FOLDER_BYTES])
+{
+    return settings->web_root[0] != '\0' ? settings->web_root : page_folder(folder);
+}
+
+/* Says of the page what the start would say: all else is served without it, so that it is no reason to refuse. */
+static void check_page(const struct settings *settings)
+{
+    char folder[PAGE_FOLDER_BYTES];
+    page_free(page_load(web_root(settings, folder)));
+}
+
 static int run_with_store(const struct settings *settings, struct store *store)
 {
     struct clock *clock = clock_new(settings->test_clock_file, store_newest_rev(store));
@@ -112,7 +124,7 @@ static int run_with_store(const struct settings *settings, struct store *store)
             .store = store,
             .clock = clock,
             .attempts = attempts,
-            .web_root = settings->web_root[0] != '\0' ? settings->web_root : page_folder(folder),
+            .web_root = web_root(settings, folder),
         };
         code = serve(&loop_settings);
     }
@@ -165,6 +177,7 @@ int main(int argc, char **argv)
         code = run(settings);
         break;
     case ERRAND_CHECK_CONFIG:
+        check_page(settings);
         puts("the options are good");
         break;
     case ERRAND_PRINT_CONFIG:

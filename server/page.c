@@ -6,6 +6,7 @@
 #include "server/page.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,7 +185,8 @@ struct page *page_load(const char *root)
     }
     int folder = open(root, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
     if (folder < 0) {
-        log_warning("no page is served: web_root cannot be read", "web_root=%s", root);
+        log_warning("no page is served: web_root cannot be read", "web_root=%s error=%s", root,
+                    strerror(errno));
         return page;
     }
     add_folder(page, folder, "", 0);
