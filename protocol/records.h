@@ -52,7 +52,7 @@ struct doctor {
     struct oid id; /* derived from doctorSn */
     const char *doctor_sn;
     const char *doctor_name;
-    const char *password; /* scrypt, as auth.c writes it */
+    const char *password; /* scrypt, as password.c writes it */
     const char *open_id;
     const char *identifier; /* doctor-<doctorSn> */
     struct oid department_id;
@@ -135,7 +135,7 @@ struct chat {
     int64_t user_total, doctor_total;
     int64_t user_read_total, doctor_read_total;
     int64_t user_read_seq, doctor_read_seq;
-    int64_t rev; /* stamp of the last change, see cursor.h */
+    int64_t rev; /* stamp of the last change, see clock.h */
     struct timestamp created_at, updated_at;
     /* Views, filled for the side that asks. */
     const struct chat_patient *patient;

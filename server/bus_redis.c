@@ -87,7 +87,7 @@ struct bus_redis {
     struct side subscriber;
     struct side publisher;
     size_t left;               /* waited at the publisher when it was last flushed early */
-    struct bus_lookup *lookup; /* in LOOKING_UP only; owned */
+    struct bus_lookup *lookup; /* in PHASE_LOOKING_UP only; owned */
     unsigned attempts;
     lws_sorted_usec_list_t timer;
     int ping_ms;

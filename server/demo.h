@@ -8,7 +8,7 @@
 #include "storage/store.h"
 
 /* Writes what is missing; running it again, or on two nodes at once, changes nothing. The system
- * chat (type 03) of each doctor is made with the doctor, through chat_system_make in api. */
+ * chat (type 03) of each doctor is made with the doctor, through chat_system_make_doctor in api. */
 MUST_USE enum err demo_seed(struct store_session *session, struct clock *clock);
 
 #endif
