@@ -20,8 +20,9 @@ static enum err last_below(struct store_session *session, struct arena *arena, s
     return store_find_one(session, arena, COLLECTION_AUDIT, &query, out);
 }
 
-enum err audit_walk_heads(struct store_session *session, struct arena *arena,
-                          struct audit_head **out, size_t *count)
+/* The heads of all chains, newest chain first, as an array in the arena. */
+static enum err find_heads(struct store_session *session, struct arena *arena,
+                           struct audit_head **out, size_t *count)
 {
     struct audit_head *heads = NULL;
     size_t room = 0;
@@ -70,7 +71,7 @@ enum err audit_walk_unnamed_heads(struct store_session *session, struct arena *a
 {
     struct audit_head *heads;
     size_t count;
-    TRY(audit_walk_heads(session, arena, &heads, &count));
+    TRY(find_heads(session, arena, &heads, &count));
     for (size_t i = 0; i < count; i++) {
         struct audit_row first;
         enum err err =

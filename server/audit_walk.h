@@ -4,10 +4,6 @@
 
 #include "server/audit_chain.h"
 
-/* The heads of all chains, newest chain first, as an array in the arena. */
-MUST_USE enum err audit_walk_heads(struct store_session *session, struct arena *arena,
-                                   struct audit_head **out, size_t *count);
-
 /* Adds the lines of those heads that no chain's first row has named yet. */
 MUST_USE enum err audit_walk_unnamed_heads(struct store_session *session, struct arena *arena,
                                            struct strbuf *out);

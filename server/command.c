@@ -347,9 +347,10 @@ static int run_in_session(struct command_run *run, struct store *store,
     return code;
 }
 
-int command_with_store(struct command_run *run,
-                       int (*work)(struct command_run *run, const void *options),
-                       const void *options)
+/* Opens the store and does `work` on it. */
+static int with_store(struct command_run *run,
+                      int (*work)(struct command_run *run, const void *options),
+                      const void *options)
 {
     const struct settings *settings = run->call.settings;
     struct store_settings store_settings = {
@@ -389,7 +390,7 @@ static int note_and_commit(struct command_run *run, const void *options)
 
 int command_record_alone(struct command_run *run)
 {
-    return command_with_store(run, note_and_commit, NULL);
+    return with_store(run, note_and_commit, NULL);
 }
 
 static int run_with_settings(struct command_run *run, const struct settings *settings,
@@ -409,9 +410,8 @@ static int run_with_settings(struct command_run *run, const struct settings *set
     if (!take_operands(run, settings, given) || !bind(run, given, &options)) {
         return COMMAND_USAGE;
     }
-    return run->command->store == COMMAND_STORE_NONE
-               ? run->command->run(run, options)
-               : command_with_store(run, run->command->run, options);
+    return run->command->store == COMMAND_STORE_NONE ? run->command->run(run, options)
+                                                     : with_store(run, run->command->run, options);
 }
 
 static int run_command(const struct command *command, int argc, char **argv)

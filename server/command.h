@@ -77,11 +77,8 @@ MUST_USE enum err command_insert(struct command_run *run, enum collection collec
  * lives in the arena. */
 int command_read_password(struct command_run *run, const char **out);
 
-/* Opens the store and does `work` on it, for a subcommand that is given none. Returns its code. */
-int command_with_store(struct command_run *run,
-                       int (*work)(struct command_run *run, const void *options),
-                       const void *options);
-/* The same, for a subcommand of which nothing but its row of the record is left to do. */
+/* Opens the store for a subcommand that is given none, and of which nothing but its row of the record is left to do.
+ * Returns its code. */
 int command_record_alone(struct command_run *run);
 
 /* Prints records as one JSON array, or a line of each by `write`. */

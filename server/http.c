@@ -106,6 +106,8 @@ static void answer_is_out(struct http *http)
     }
 }
 
+static void try_again(struct conn *conn);
+
 static void on_retry(lws_sorted_usec_list_t *timer)
 {
     struct loop *loop = lws_container_of(timer, struct loop, retry);
@@ -119,7 +121,7 @@ static void on_retry(lws_sorted_usec_list_t *timer)
     for (size_t i = 0; i < count; i++) {
         struct conn *conn = conn_find(loop->conns, stuck[i]);
         if (conn != NULL) {
-            http_retry(conn);
+            try_again(conn);
         }
     }
     free(stuck);
@@ -198,7 +200,8 @@ static int answer_begin(struct conn *conn)
     return 0;
 }
 
-void http_retry(struct conn *conn)
+/* What the kernel had no room for. */
+static void try_again(struct conn *conn)
 {
     int outcome = 0;
     if (conn->state == HTTP_ANSWERING) {
@@ -247,7 +250,7 @@ int http_answer(struct conn *conn, const struct reply *reply)
     if (is_early) {
         conn_move(conn, HTTP_DISCARDING);
         conn_arm(conn->loop->conns, conn, TIMER_LINGER);
-        http_retry(conn);
+        try_again(conn);
         return 0;
     }
     return answer_begin(conn);

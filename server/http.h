@@ -23,9 +23,6 @@ void http_finished(struct conn *conn, struct job *job);
 /* A timer has run out. */
 void http_expired(struct conn *conn, enum conn_timer timer);
 
-/* Tries again to send what the kernel had no room for. */
-void http_retry(struct conn *conn);
-
 /* The server stops: an idle connection is closed, a busy one after its answer. */
 void http_stop(struct conn *conn);
 

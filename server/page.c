@@ -231,11 +231,6 @@ void page_add(struct page *page, const char *path, const char *type, const char 
     add_entry(page, path, type, copy, length);
 }
 
-size_t page_count(const struct page *page)
-{
-    return page->count;
-}
-
 const struct page_file *page_find(const struct page *page, const char *path, size_t length)
 {
     bool has_slash_behind = length > 1 && path[length - 1] == '/';

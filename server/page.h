@@ -29,8 +29,6 @@ void page_free(struct page *page);
 void page_add(struct page *page, const char *path, const char *type, const char *text,
               size_t length);
 
-size_t page_count(const struct page *page);
-
 /* The file of exactly this path; NULL: there is none. Valid until page_free. */
 const struct page_file *page_find(const struct page *page, const char *path, size_t length);
 

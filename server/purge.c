@@ -22,7 +22,8 @@
 #define ARENA_BYTES 65536
 #define MS_PER_SECOND 1000
 
-struct timestamp years_before(struct timestamp now, int64_t years)
+/* Midnight UTC of the day that is `years` years before `now`; 29 February counts as 28. */
+static struct timestamp years_before(struct timestamp now, int64_t years)
 {
     time_t seconds = (time_t)(now.ms / MS_PER_SECOND);
     struct tm day;

@@ -17,9 +17,6 @@ struct purge_report {
     int64_t records;  /* orders that go whole */
 };
 
-/* Midnight UTC of the day that is `years` years before `now`; 29 February counts as 28. */
-struct timestamp years_before(struct timestamp now, int64_t years);
-
 /* Says on run->out what is older, an order a line; `is_real`: and removes it. Repeatable: what a
  * killed one has left goes with the next. ERR_STORE: it ended early; what was said is done. */
 MUST_USE enum err purge(struct command_run *run, bool is_real, struct purge_report *report);

@@ -146,11 +146,6 @@ bool sessions_leave(struct sessions *sessions, struct session_member *member)
     return true;
 }
 
-size_t sessions_count(const struct sessions *sessions)
-{
-    return sessions->count;
-}
-
 void sessions_each(struct sessions *sessions, void (*each)(void *data, struct session *session),
                    void *data)
 {

@@ -43,9 +43,6 @@ struct session *sessions_join(struct sessions *sessions, struct account account,
 /* Takes the socket out. True: it was the account's last, and the session is gone. */
 bool sessions_leave(struct sessions *sessions, struct session_member *member);
 
-/* Accounts online here. */
-size_t sessions_count(const struct sessions *sessions);
-
 /* Calls for each account; `each` must not add or take out any. */
 void sessions_each(struct sessions *sessions, void (*each)(void *data, struct session *session),
                    void *data);

@@ -107,7 +107,8 @@ enum err chat_make_pair(struct call *call, const struct patient *patient,
     return store_get(call->store, call->arena, COLLECTION_CHATS, id, out);
 }
 
-bool chat_side_of(const struct chat *chat, struct account account, enum side *side)
+/* Whether the account is a side of the chat; which one goes to *side. */
+static bool side_of(const struct chat *chat, struct account account, enum side *side)
 {
     if (account.role == ROLE_USER && !oid_is_none(chat->user_id) &&
         oid_equal(account.id, chat->user_id)) {
@@ -141,8 +142,7 @@ enum err chat_get_own(struct call *call, struct oid chat_id, const char *field, 
         return call_blame(call, ERR_CHAT_NOT_FOUND, field);
     }
     TRY(err);
-    return chat_side_of(out, call->who.account, side) ? ERR_OK
-                                                      : call_blame(call, ERR_NOT_YOURS, field);
+    return side_of(out, call->who.account, side) ? ERR_OK : call_blame(call, ERR_NOT_YOURS, field);
 }
 
 void chat_view(struct arena *arena, struct chat *chat, enum side side)

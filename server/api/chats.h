@@ -36,9 +36,6 @@ MUST_USE enum err chat_make_pair(struct call *call, const struct patient *patien
 MUST_USE enum err chat_get_own(struct call *call, struct oid chat_id, const char *field,
                                struct chat *out, enum side *side);
 
-/* Whether the account is a side of the chat; which one goes to *side. */
-bool chat_side_of(const struct chat *chat, struct account account, enum side *side);
-
 /* The account of a side; role ROLE_NONE where that side is the system. */
 struct account chat_account(const struct chat *chat, enum side side);
 
