@@ -6,7 +6,6 @@
 #include "protocol/shape.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define CALL_ID_BYTES_MAX 64
 

@@ -16,7 +16,6 @@
 #include "protocol/memory.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

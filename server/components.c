@@ -6,7 +6,6 @@
 #include "server/components.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "protocol/example.h"
 

@@ -20,7 +20,6 @@
 #include "server/api/replay.h"
 #include "server/api/service_keys.h"
 #include "server/api/sweep.h"
-#include "server/auth.h"
 #include "server/clock.h"
 #include "server/close_codes.h"
 #include "server/config.h"

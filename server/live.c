@@ -14,7 +14,6 @@
 
 #include "server/api/replay.h"
 #include "server/fanout.h"
-#include "server/log.h"
 #include "server/loop_parts.h"
 #include "server/presence.h"
 #include "server/stopping.h"

@@ -1,7 +1,6 @@
 /* The program: reads its options, opens the store, and hands itself over to the loop. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -11,7 +11,6 @@
  * Who has left is in a list by time, all with the same grace, and in a tree by account. */
 #include "server/presence.h"
 
-#include <assert.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>

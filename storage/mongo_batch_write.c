@@ -2,7 +2,6 @@
 #include "storage/mongo_batch_parts.h"
 
 #include "protocol/arena.h"
-#include "storage/record.h"
 
 #include <assert.h>
 #include <stdio.h>

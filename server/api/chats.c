@@ -13,7 +13,6 @@
 #include "server/api/online.h"
 #include "server/api/paging.h"
 #include "server/auth.h"
-#include "server/clock.h"
 
 #define CHAT_SYSTEM_USER "02"
 #define CHAT_SYSTEM_DOCTOR "03"

@@ -7,10 +7,7 @@
  * nothing. */
 #include "server/api/invariants.h"
 
-#include <string.h>
-
 #include "server/api/moves.h"
-#include "server/api/paging.h"
 #include "server/api/payments.h"
 #include "server/config.h"
 

@@ -1,6 +1,5 @@
 /* consultd audit verify. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "server/audit_verify.h"

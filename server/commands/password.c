@@ -3,7 +3,6 @@
  * On a terminal it is asked for twice, without echo, and the terminal is put back as it was, also
  * when Ctrl-C is typed meanwhile: signals of the terminal are off with the echo, and count as
  * "nothing given". */
-#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
