@@ -1,4 +1,4 @@
-/* Between attendance.c and the two kinds behind it; nobody else includes this. */
+/* Worker only, except to open and close. Between attendance.c and the two kinds behind it; nobody else includes this. */
 #ifndef CONSULTD_SERVER_ATTENDANCE_BACKEND_H
 #define CONSULTD_SERVER_ATTENDANCE_BACKEND_H
 

@@ -12,7 +12,7 @@
  * A store that hangs makes nobody wait in line for his own turn to wait: what was waiting while a
  * job waited for the store in vain fails with it, so that no answer takes longer than that one.
  *
- * Locks: one per lane, one for the list of finished jobs; never two at a time. */
+ * Locks: one for each queue, one for the list of finished jobs, one in jobs_sync.c; never two at a time. */
 #ifndef CONSULTD_SERVER_JOBS_H
 #define CONSULTD_SERVER_JOBS_H
 
@@ -108,9 +108,8 @@ struct job {
     /* JOB_FRAME: arena; see dispatch_prepare. NULL: a worker has to parse it. */
     const struct ready_call *ready;
     /* Out. */
-    struct call call;     /* jobs.c sets arena, store, settings, clock and attempts before
-                                   it is run; its emissions are the events to fan out */
-    int status;           /* HTTP */
+    struct call call; /* made by jobs.c before it is run; its emissions are the events to fan out */
+    int status;       /* HTTP */
     struct frame *answer; /* NULL: none is due */
     enum verdict verdict;
     int close_code;
@@ -150,7 +149,7 @@ MUST_USE enum err jobs_start(const struct jobs_settings *settings, struct jobs *
 
 /* A new job with an arena, or one used before. Never NULL. */
 struct job *job_new(struct jobs *jobs, enum job_kind kind);
-/* Gives it back: drops frames, frees body and token, resets the arena. */
+/* Gives it back: drops frames, frees what it owns, resets the arena. */
 void job_free(struct jobs *jobs, struct job *job);
 
 /* Hands a job over to its lane. ERR_BUSY: the lane is full, the job is still the caller's. */

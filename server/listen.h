@@ -1,4 +1,4 @@
-/* The listening socket. */
+/* Loop only, or before it is there. The listening socket. */
 #ifndef CONSULTD_SERVER_LISTEN_H
 #define CONSULTD_SERVER_LISTEN_H
 
@@ -6,12 +6,12 @@
 
 #define LISTEN_ADDRESS_BYTES 80
 
-/* Main thread only. Opens a listening socket on "HOST:PORT" ("[::1]:80" for IPv6; port 0: a free one). Returns the
+/* Opens a listening socket on "HOST:PORT" ("[::1]:80" for IPv6; port 0: a free one). Returns the
  * descriptor, which the caller owns, and the address it really has as HOST:PORT; or -1 with a
  * sentence in `why`. */
 int listen_open(const char *host_and_port, char address[LISTEN_ADDRESS_BYTES], char why[256]);
 
-/* Loop only. Takes the next connection: a descriptor that does not block, which the caller owns; or
+/* Takes the next connection: a descriptor that does not block, which the caller owns; or
  * -1 with errno. */
 int listen_accept(int descriptor);
 

@@ -1,5 +1,5 @@
-/* What the files of a batch on MongoDB share: mongo_batch.c runs its jobs in memory, mongo_batch_write.c writes
- * what they did. Worker only. */
+/* Worker only. What the files of a batch on MongoDB share: mongo_batch.c runs its jobs in memory,
+ * mongo_batch_write.c writes what they did. */
 #ifndef CONSULTD_STORAGE_MONGO_BATCH_PARTS_H
 #define CONSULTD_STORAGE_MONGO_BATCH_PARTS_H
 

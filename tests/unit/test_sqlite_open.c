@@ -26,7 +26,7 @@ static int teardown(void **state)
 }
 
 /* Runs `body` with a pipe's end in a child process, which then waits to be killed. Returns when
- * the child has written a byte; `killed` reaps it. */
+ * the child has written a byte; kill_child reaps it. */
 static pid_t start_child(void (*body)(const char *url, int pipe_end), const char *url)
 {
     int ends[2];
