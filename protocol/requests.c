@@ -101,8 +101,8 @@ static const struct field message_create_fields[] = {
     FIELD_CHOICE(message_create, type, "type", REQUIRED, "01", "消息类型，只能 01：图文"),
     FIELD_CHOICE(message_create, direction, "direction", REQUIRED, "user->doctor|doctor->user",
                  "消息发送方向"),
-    FIELD_FORMAT(message_create, client_msg_id, "clientMsgId", 0, FORMAT_VISIBLE, KEY_MAX_LENGTH,
-                 "发送方给的去重编号，重发时不变"),
+    FIELD(message_create, client_msg_id, "clientMsgId", MULTILINE, 1, KEY_MAX_LENGTH,
+          "发送方给的去重编号，重发时不变"),
     FIELD(message_create, text, "text", MULTILINE, 1, TEXT_MAX_LENGTH,
           "文本内容（text，image，audio 有且只有一个不为空）"),
     FIELD_FORMAT(message_create, image, "image", 0, FORMAT_URL, URL_MAX_LENGTH, "图片消息网络地址"),
@@ -250,8 +250,8 @@ static const struct field system_message_create_fields[] = {
     FIELD_CHOICE(system_message_create, type, "type", REQUIRED, "01|02|03|04",
                  "01 文字（只能发往系统聊天），02 处方，03 检查，04 检验"),
     FIELD(system_message_create, text, "text", REQUIRED | MULTILINE, 1, TEXT_MAX_LENGTH, "内容"),
-    FIELD_FORMAT(system_message_create, client_msg_id, "clientMsgId", 0, FORMAT_VISIBLE,
-                 KEY_MAX_LENGTH, "发送方给的去重编号，重发时不变"),
+    FIELD(system_message_create, client_msg_id, "clientMsgId", MULTILINE, 1, KEY_MAX_LENGTH,
+          "发送方给的去重编号，重发时不变"),
 };
 const struct shape system_message_create_shape =
     SHAPE(system_message_create, system_message_create_fields);

@@ -175,6 +175,31 @@ static void same_client_msg_id_makes_one_message(void **state)
     assert_true(oid_equal(first.id, again.id));
 }
 
+/* Two that are alike for 252 bytes, and two that look alike. */
+static void client_msg_ids_that_differ_anywhere_are_two(void **state)
+{
+    struct world *world = *state;
+    struct consultation order = world_paid_order(world);
+    char one[4 * KEY_MAX_LENGTH + 1] = "", other[4 * KEY_MAX_LENGTH + 1] = "";
+    for (size_t i = 0; i < KEY_MAX_LENGTH - 1; i++) {
+        memcpy(one + 4 * i, "😀", 5);
+    }
+    memcpy(other, one, sizeof other);
+    strcat(one, "甲");
+    strcat(other, "乙");
+    const char *const ids[] = {one, other, "caf\xC3\xA9", "cafe\xCC\x81"};
+    struct message first[ARRAY_LENGTH(ids)], again;
+    for (size_t i = 0; i < ARRAY_LENGTH(ids); i++) {
+        assert_int_equal(world_send(world, world->user, &order, "问", ids[i], &first[i]), ERR_OK);
+        assert_string_equal(first[i].client_msg_id, ids[i]);
+        assert_int_equal(first[i].seq, first[0].seq + (int64_t)i);
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(ids); i++) {
+        assert_int_equal(world_send(world, world->user, &order, "问", ids[i], &again), ERR_OK);
+        assert_true(oid_equal(first[i].id, again.id));
+    }
+}
+
 /* Whatever a new message would have been refused for, or would have changed. */
 static void a_repeated_send_is_the_first_one_and_changes_nothing(void **state)
 {
@@ -365,6 +390,7 @@ int main(void)
         STORY(patient_is_not_limited_to_three),
         STORY(sending_after_48_hours_is_refused),
         STORY(same_client_msg_id_makes_one_message),
+        STORY(client_msg_ids_that_differ_anywhere_are_two),
         STORY(a_repeated_send_is_the_first_one_and_changes_nothing),
         STORY(retracting_has_its_limits),
         STORY(retracting_the_last_message_shows_in_the_chat),
