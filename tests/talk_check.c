@@ -188,8 +188,9 @@ void check_note_secret(struct story *story, const char *secret)
 
 static void note_secrets(struct story *story, json_t *value)
 {
-    static const char *const keys[] = {"audio",  "certificateNo", "content", "image", "name",
-                                       "openId", "patientIdNo",   "phone",   "text",  "token"};
+    static const char *const keys[] = {"audio", "certificateNo", "clientMsgId", "content",
+                                       "image", "name",          "openId",      "patientIdNo",
+                                       "phone", "text",          "token"};
     const char *key;
     json_t *part;
     json_object_foreach(value, key, part)
