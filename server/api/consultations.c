@@ -237,6 +237,18 @@ static enum err embed_people(struct call *call, struct consultation *orders, siz
     return ERR_OK;
 }
 
+/* A patient may be asked for by its user and by the doctors of its orders, deleted or not. */
+static enum err check_patient(struct call *call, struct oid id)
+{
+    struct patient patient;
+    if (call->who.account.role == ROLE_DOCTOR) {
+        struct consultation newest;
+        return patient_get_treated(call, id, "patientId", &patient, &newest);
+    }
+    enum err err = patient_get_own(call, id, "patientId", &patient);
+    return err == ERR_PATIENT_DELETED ? ERR_OK : err;
+}
+
 /* A filter that leads to somebody else's orders is refused, not answered with an empty list. */
 static enum err check_filter(struct call *call, const struct consultation_filter *in)
 {
@@ -245,12 +257,8 @@ static enum err check_filter(struct call *call, const struct consultation_filter
         !oid_equal(in->doctor_id, who.id)) {
         return call_blame(call, ERR_NOT_YOURS, "doctorId");
     }
-    if (who.role == ROLE_USER && !oid_is_none(in->patient_id)) {
-        struct patient patient;
-        enum err err = patient_get_own(call, in->patient_id, "patientId", &patient);
-        if (err != ERR_OK && err != ERR_PATIENT_DELETED) {
-            return err;
-        }
+    if (!oid_is_none(in->patient_id)) {
+        TRY(check_patient(call, in->patient_id));
     }
     if (!oid_is_none(in->consultation_id)) {
         struct consultation order;

@@ -16,17 +16,36 @@
  * just now. */
 #define LATEST_ZONE_MS (14 * MS_PER_HOUR)
 
-enum err patient_get_own(struct call *call, struct oid id, const char *field, struct patient *out)
+static enum err get_patient(struct call *call, struct oid id, const char *field,
+                            struct patient *out)
 {
     enum err err = store_get(call->store, call->arena, COLLECTION_PATIENTS, id, out);
-    if (err == ERR_ABSENT) {
-        return call_blame(call, ERR_PATIENT_NOT_FOUND, field);
-    }
-    TRY(err);
+    return err == ERR_ABSENT ? call_blame(call, ERR_PATIENT_NOT_FOUND, field) : err;
+}
+
+enum err patient_get_own(struct call *call, struct oid id, const char *field, struct patient *out)
+{
+    TRY(get_patient(call, id, field, out));
     if (call->who.account.role != ROLE_USER || !oid_equal(out->user_id, call->who.account.id)) {
         return call_blame(call, ERR_NOT_YOURS, field);
     }
     return out->deleted_at.ms != 0 ? call_blame(call, ERR_PATIENT_DELETED, field) : ERR_OK;
+}
+
+enum err patient_get_treated(struct call *call, struct oid id, const char *field,
+                             struct patient *out, struct consultation *order)
+{
+    TRY(get_patient(call, id, field, out));
+    struct condition conditions[] = {
+        WHERE(consultation, patient_id, IS, id),
+        WHERE(consultation, doctor_id, IS, call->who.account.id),
+    };
+    struct query query = {.conditions = conditions,
+                          .condition_count = 2,
+                          .sort = {SORT_DOWN(consultation, created_at)}};
+    enum err err =
+        store_find_one(call->store, call->arena, COLLECTION_CONSULTATIONS, &query, order);
+    return err == ERR_ABSENT ? call_blame(call, ERR_NOT_YOURS, field) : err;
 }
 
 void patient_mask(struct arena *arena, struct patient *patient)
@@ -129,20 +148,6 @@ enum err api_patient_list(struct call *call, const struct by_user *in, struct ob
     return store_find(call->store, call->arena, COLLECTION_PATIENTS, &query, out);
 }
 
-/* The newest order that the calling doctor has, or had, of the patient. ERR_NOT_YOURS: none. */
-static enum err order_of(struct call *call, struct oid patient_id, struct consultation *out)
-{
-    struct condition conditions[] = {
-        WHERE(consultation, patient_id, IS, patient_id),
-        WHERE(consultation, doctor_id, IS, call->who.account.id),
-    };
-    struct query query = {.conditions = conditions,
-                          .condition_count = 2,
-                          .sort = {SORT_DOWN(consultation, created_at)}};
-    enum err err = store_find_one(call->store, call->arena, COLLECTION_CONSULTATIONS, &query, out);
-    return err == ERR_ABSENT ? call_blame(call, ERR_NOT_YOURS, "id") : err;
-}
-
 enum err api_patient_detail(struct call *call, const struct by_id *in, struct patient *out)
 {
     if (call->who.account.role == ROLE_USER) {
@@ -152,13 +157,8 @@ enum err api_patient_detail(struct call *call, const struct by_id *in, struct pa
         }
         return err;
     }
-    enum err err = store_get(call->store, call->arena, COLLECTION_PATIENTS, in->id, out);
-    if (err == ERR_ABSENT) {
-        return call_blame(call, ERR_PATIENT_NOT_FOUND, "id");
-    }
-    TRY(err);
     struct consultation order;
-    TRY(order_of(call, in->id, &order));
+    TRY(patient_get_treated(call, in->id, "id", out, &order));
     audit_note_read(call, AUDIT_READ_PATIENT, order.id, in->id);
     patient_mask(call->arena, out);
     return ERR_OK;
