@@ -184,7 +184,7 @@ static void two_nodes_open_one_database_under_one_name(void **state)
 static void more_sessions_than_connections_are_told_so(void **state)
 {
     struct store_fixture *f = *state;
-    const struct store_settings settings = {.url = f->url, .timeout_ms = 500, .pool_size = 1};
+    const struct store_settings settings = {.url = f->url, .timeout_ms = 2000, .pool_size = 1};
     struct store *store = NULL;
     struct store_session *sessions[2];
     char why[256];
