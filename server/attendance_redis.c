@@ -2,6 +2,7 @@
  * "consultd:attendance:":
  *
  *     node:<node>     lives as long as the node: each beat sets it anew, with a time-out
+ *     new:<node>      set, with the same time-out, by a beat that does not find the one above
  *     nodes           hash of all nodes -> when each last beat, ms: who is to be looked after
  *     of:<node>       set of the accounts that the node holds
  *     at:<account>    set of the nodes that hold the account; one counts while its node: key lives
@@ -9,6 +10,8 @@
  *
  * An account is online when one of its nodes lives; so with a killed node all of its accounts go
  * offline at once, when its key runs out, and whichever node beats next takes them out and tells.
+ * But one that is new does not: where all have been cut off from Redis for longer than the time-out,
+ * the first that is back finds the others' keys run out, and they are about to be back, too.
  * Each step is one script, and so happens as a whole. An idle node costs Redis one command a beat.
  *
  * Only the beat connects, once for each thread that may ask; the others take a connection that is
@@ -93,12 +96,17 @@ static const char note_script[] =
                 "return answer";
 
 /* base, node, now, seconds, time-out in ms, most: whether the node was known as living, whether
- * there is more, then pairs of an account that went with a dead node and when it was last seen. */
+ * there is more, then pairs of an account that went with a dead node and when it was last seen: none
+ * while the node is new. */
 static const char beat_script[] =
     SCRIPT_BASE "local node, most = ARGV[2], tonumber(ARGV[6]) "
                 "local answer = {lives(node) and 1 or 0, 0} "
+                "if answer[1] == 0 then "
+                "  redis.call('SET', base .. 'new:' .. node, '1', 'PX', ARGV[5]) "
+                "end "
                 "redis.call('SET', base .. 'node:' .. node, '1', 'PX', ARGV[5]) "
                 "redis.call('HSET', base .. 'nodes', node, ARGV[3]) "
+                "if redis.call('EXISTS', base .. 'new:' .. node) == 1 then return answer end "
                 "local all = redis.call('HGETALL', base .. 'nodes') "
                 "for i = 1, #all, 2 do "
                 "  local other, beat = all[i], all[i + 1] "

@@ -155,6 +155,26 @@ static void redis_forgets(const struct redis_server *server, const char *pattern
     assert_true(redis_server_ask(server, 3, arguments, NULL) > 0);
 }
 
+/* Redis has not heard of the node that holds the account for too long; of one of them. */
+static void node_runs_out(const struct redis_server *server, struct account account)
+{
+    char id[OID_TEXT_BYTES];
+    oid_format(account.id, id);
+    char script[256];
+    snprintf(script, sizeof script,
+             "local of = redis.call('SMEMBERS', 'test:consultd:attendance:at:%c:%s') "
+             "return redis.call('DEL', 'test:consultd:attendance:node:' .. of[1])",
+             account.role == ROLE_USER ? 'u' : 'd', id);
+    const char *arguments[] = {"EVAL", script, "0"};
+    assert_int_equal(redis_server_ask(server, 3, arguments, NULL), 1);
+}
+
+/* All nodes that have beaten are not new any more. */
+static void time_passes(const struct redis_server *server)
+{
+    redis_forgets(server, "test:consultd:attendance:new:*");
+}
+
 static void one_node_with_redis(void **state)
 {
     tell_of_one_node(url_of(*state));
@@ -220,9 +240,10 @@ static void dead_node_is_found_by_one_other(void **state)
     struct attendance *a = open_at(url_of(*state), TIMEOUT_SECONDS);
     struct attendance *b = open_at(url_of(*state), TIMEOUT_SECONDS);
     struct attendance_beat found;
-    assert_true(beat(b, A_DAY, &found)); /* the first: its key is the only one to go below */
+    assert_true(beat(a, A_DAY, &found) && beat(b, A_DAY, &found));
     assert_true(note(b, user, 0) && note(b, doctor, 0));
-    redis_forgets(*state, "test:consultd:attendance:node:*");
+    time_passes(*state);
+    node_runs_out(*state, user);
     assert_true(beat(a, A_DAY + 9, &found));
     assert_int_equal(found.gone_count, 2);
     for (size_t i = 0; i < 2; i++) {
@@ -241,6 +262,34 @@ static void dead_node_is_found_by_one_other(void **state)
     attendance_close(b);
 }
 
+static void nodes_that_were_all_cut_off_are_not_taken_for_dead(void **state)
+{
+    struct attendance *a = open_at(url_of(*state), TIMEOUT_SECONDS);
+    struct attendance *b = open_at(url_of(*state), TIMEOUT_SECONDS);
+    struct attendance *dead = open_at(url_of(*state), TIMEOUT_SECONDS);
+    struct attendance_beat found;
+    assert_true(beat(a, A_DAY, &found) && beat(b, A_DAY, &found) && beat(dead, A_DAY + 1, &found));
+    assert_true(note(b, user, 0) && note(dead, doctor, 0));
+    redis_forgets(*state, "test:consultd:attendance:node:*");
+    assert_true(beat(a, A_DAY + 9, &found));
+    assert_true(found.asks_for_all);
+    assert_false(found.has_more);
+    assert_int_equal(found.gone_count, 0); /* b may only not be back yet */
+    assert_true(beat(b, A_DAY + 10, &found));
+    assert_true(found.asks_for_all);
+    assert_int_equal(found.gone_count, 0);
+    (void)note(b, user, 0);
+    time_passes(*state);
+    assert_true(beat(a, A_DAY + 11, &found));
+    assert_int_equal(found.gone_count, 1);
+    assert_int_equal(found.gone[0].account.role, ROLE_DOCTOR);
+    assert_seen(a, user, true, 0);
+    assert_seen(a, doctor, false, A_DAY + 1);
+    attendance_close(a);
+    attendance_close(b);
+    attendance_close(dead);
+}
+
 static void who_is_elsewhere_is_not_gone_with_a_node(void **state)
 {
     struct attendance *a = open_at(url_of(*state), TIMEOUT_SECONDS);
@@ -250,12 +299,8 @@ static void who_is_elsewhere_is_not_gone_with_a_node(void **state)
     assert_true(beat(a, A_DAY, &of_a) && beat(b, A_DAY, &of_b));
     assert_true(note(a, doctor, 0));
     assert_false(note(b, doctor, 0));
-    /* One of the two dies, whichever it is. */
-    const char *script = "local all = redis.call('SMEMBERS', "
-                         "'test:consultd:attendance:at:d:010203000000000000000000') "
-                         "return redis.call('DEL', 'test:consultd:attendance:node:' .. all[1])";
-    const char *arguments[] = {"EVAL", script, "0"};
-    assert_int_equal(redis_server_ask(*state, 3, arguments, NULL), 1);
+    time_passes(*state);
+    node_runs_out(*state, doctor); /* one of the two, whichever it is */
     assert_true(beat(a, A_DAY, &of_a) && beat(b, A_DAY, &of_b));
     assert_int_equal(of_a.gone_count + of_b.gone_count, 0);
     assert_true(of_a.asks_for_all != of_b.asks_for_all);
@@ -269,12 +314,13 @@ static void many_that_are_gone_come_in_parts(void **state)
     struct attendance *b = open_at(url_of(*state), TIMEOUT_SECONDS);
     struct attendance *a = open_at(url_of(*state), TIMEOUT_SECONDS);
     struct attendance_beat found;
-    assert_true(beat(b, A_DAY, &found));
+    assert_true(beat(a, A_DAY, &found) && beat(b, A_DAY, &found));
     const size_t all = 2 * ATTENDANCE_BATCH_MAX + 3;
     for (size_t i = 0; i < all; i++) {
         assert_true(note(b, (struct account){ROLE_USER, {{7, (uint8_t)i}}}, 0));
     }
-    redis_forgets(*state, "test:consultd:attendance:node:*");
+    time_passes(*state);
+    node_runs_out(*state, (struct account){ROLE_USER, {{7}}});
     size_t gone = 0;
     do {
         assert_true(beat(a, A_DAY, &found));
@@ -410,6 +456,7 @@ int main(void)
         WITH_REDIS(host_name_is_looked_up_by_another_thread),
         WITH_REDIS(offline_only_after_the_last_node),
         WITH_REDIS(dead_node_is_found_by_one_other),
+        WITH_REDIS(nodes_that_were_all_cut_off_are_not_taken_for_dead),
         WITH_REDIS(who_is_elsewhere_is_not_gone_with_a_node),
         WITH_REDIS(many_that_are_gone_come_in_parts),
         WITH_REDIS(last_seen_never_goes_back),
