@@ -269,6 +269,26 @@ class Mongod(Process):
         return self
 
 
+class Redis(Process):
+    """A Redis of our own, to be killed; started again, it keeps its port and nothing else."""
+
+    def __init__(self, name, folder):
+        super().__init__(name, folder)
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+
+    def start(self):
+        self.begin(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                    "--appendonly", "no", "--dir", self.folder])
+        wait_until(lambda: is_listening(self.port), why="redis-server listens")
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
 def database_of(url):
     """A database of its own at this server."""
     base, _, query = url.partition("?")
