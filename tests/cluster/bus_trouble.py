@@ -7,7 +7,6 @@ whatever cursor it comes back with. A clock that is moved stands for the time th
 import mmap
 import os
 import shutil
-import signal
 import struct
 import time
 
@@ -113,13 +112,13 @@ def what_others_say_while_the_bus_is_away_is_told_before_its_cursor_is_out_of_re
 def a_node_that_stood_still_while_the_bus_came_back_is_told_what_was_said_long_ago(stage):
     scene = Scene(stage)  # the rounds begin too late to find it
     scene.doctor_comes()
-    scene.far.signal(signal.SIGSTOP)
+    scene.far.freeze()
     scene.redis.kill()
     scene.redis.start()
     wait_until(lambda: '"bus":"up"' in scene.near.get("/readyz")[1], why="the other node is up")
     scene.say(scene.near, "unheard")
     scene.clock.move(LONG_SECONDS)
-    scene.far.signal(signal.SIGCONT)
+    scene.far.thaw()
     scene.told_message("unheard")
 
 

@@ -72,11 +72,14 @@ class Process:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def pause(self):
-        """SIGSTOP, until SIGCONT. Its threads go on until one of them is given time to take the
-        signal: milliseconds, in which a store still answers."""
+    def freeze(self):
+        """Returns when all its threads stand still: on a busy machine some go on for a while, and a
+        store still answers."""
         self.signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
 
     def ended(self):
         """The exit code of one that was told to stop; None: it did not end."""

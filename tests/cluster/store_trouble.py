@@ -75,7 +75,7 @@ def a_store_that_hangs_keeps_nobody_waiting_for_others(stage):
     assert live.call("connect", {"token": world.user.token})[0] == 200
     texts = [f"hung-{number}" for number in range(CROWD)]
     spoken = world.message_body(text="hung-live", clientMsgId="hung-live")
-    mongo.pause()
+    mongo.freeze()
     # Each alone would wait TIMEOUT_SECONDS for the store: one after the other that is longer than
     # anybody waits here (DEADLINE).
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -90,7 +90,7 @@ def a_store_that_hangs_keeps_nobody_waiting_for_others(stage):
     assert node.get("/livez")[0] == 200
     assert live.call("ping")[0] == 200  # needs no store
     assert node.status("VmRSS") < before_kib + MEMORY_KIB
-    mongo.signal(signal.SIGCONT)
+    mongo.thaw()
     is_back(world, node, "back")
     check_once(world, texts, answers)
     code, answer = live.call(CREATE, spoken)
@@ -103,12 +103,12 @@ def what_a_full_lane_does_not_take_is_refused_at_once(stage):
                       store_timeout_seconds=TIMEOUT_SECONDS, lane_max=16)
     world = World(node)
     texts = [f"full-{number}" for number in range(CROWD)]
-    mongo.pause()
+    mongo.freeze()
     answers = send_all(world, texts)
     assert check_refusals(answers) == CROWD
     reasons = {answer["error"]["reason"] for _, answer in answers}
     assert reasons == {"BUSY", "STORE"}, reasons
-    mongo.signal(signal.SIGCONT)
+    mongo.thaw()
     is_back(world, node, "back")
     check_once(world, texts, answers)
 
@@ -119,7 +119,7 @@ def a_node_whose_store_hangs_stops_within_its_time(stage):
                       store_timeout_seconds=60)
     world = World(node)
     link = node.new_link()
-    mongo.pause()
+    mongo.freeze()
     text = b'{"chatId":"%s"}' % world.chat.encode()
     link.request("POST", "/api/chat/detail", text,
                  {"Content-Type": "application/json",
@@ -127,7 +127,7 @@ def a_node_whose_store_hangs_stops_within_its_time(stage):
     wait_until(lambda: node.get("/livez")[0] == 200)
     node.signal(signal.SIGTERM)
     assert node.ended() == 0  # 30 s at most; the store alone would take 60
-    mongo.signal(signal.SIGCONT)
+    mongo.thaw()
     link.close()
 
 
