@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 
-from nodes import Skipped, Socket, World, database_of, wait_until
+from nodes import Closed, Skipped, Socket, World, database_of, wait_until
 
 CREATE = "/api/consultation/chat/message/create"
 CROWD = 40  # callers at once
@@ -129,6 +129,33 @@ def a_node_whose_store_hangs_stops_within_its_time(stage):
     assert node.ended() == 0  # 30 s at most; the store alone would take 60
     mongo.thaw()
     link.close()
+
+
+def refused_while_away(live, token):
+    code, answer = live.call("connect", {"token": token})
+    assert code == 503 and answer["error"]["retry"] is True, answer
+
+
+def a_key_that_cannot_be_looked_up_is_not_told_to_be_bad(stage):
+    mongo = stage.mongo()
+    node = stage.node("node", database_of(mongo.url),
+                      store_timeout_seconds=TIMEOUT_SECONDS)
+    world = World(node)
+    open_one, new_one = Socket(node), Socket(node)
+    assert open_one.call("connect", {"token": world.service.token})[0] == 200
+    mongo.freeze()
+    refused_while_away(open_one, world.service.token)
+    assert open_one.call("ping")[0] == 200  # who is signed in stays
+    refused_while_away(new_one, world.service.token)
+    try:
+        event = new_one.receive()
+        raise AssertionError(event)
+    except Closed as end:
+        assert end.code == 4105, end  # and not 4001: it is to come again
+    mongo.thaw()
+    is_back(world, node, "back")
+    assert Socket(node).call("connect", {"token": world.service.token})[0] == 200
+    assert open_one.call("connect", {"token": world.service.token})[0] == 200
 
 
 # ---- Connections that break off ----
@@ -250,5 +277,6 @@ def fill_and_free(stage, folder):
 TESTS = [a_store_that_hangs_keeps_nobody_waiting_for_others,
          what_a_full_lane_does_not_take_is_refused_at_once,
          a_node_whose_store_hangs_stops_within_its_time,
+         a_key_that_cannot_be_looked_up_is_not_told_to_be_bad,
          connections_that_break_off_in_a_write_lose_and_double_nothing,
          a_full_disk_is_told_and_forgotten_when_there_is_room]
