@@ -2,8 +2,8 @@
  *
  * Without transactions, "exactly once" comes from three derived or remembered things: the
  * message's id (from the order, the occasion and its number), its seq (the first reservation
- * written into the order wins; a loser's numbers are never used), and insertion that passes over
- * what exists. So whoever finds an occasion unfinished just does all of it again. Where places turn
+ * written into the order wins; a loser's numbers are never used, so it looks for the other's before
+ * it takes any), and insertion that passes over what exists. So whoever finds an occasion unfinished just does all of it again. Where places turn
  * out to be taken, which they never are in a store that is whole, new ones are: no order must stay
  * unfinished for ever. */
 #include "server/api/posts.h"
@@ -108,6 +108,43 @@ static int64_t counted_since(const struct chat *chat, struct oid id)
     return (int64_t)(chat->counted_ids.count - at);
 }
 
+/* One try of places_take: `is_new` counts the messages and takes their places unless they have been counted;
+ * else only takes places, if they have. ERR_ABSENT: the gate is shut, or it is the other way. */
+static enum err places_try(struct call *call, struct oid chat_id, const struct places *places,
+                           bool is_new, struct chat *before)
+{
+    const struct oid_list counted = {.items = &places->id, .count = 1};
+    const bool remembers = !store_is_atomic(store_of_session(call->store));
+    struct condition conditions[5] = {WHERE(chat, counted_ids, is_new ? LACKS : HOLDS, places->id)};
+    for (size_t j = 0; j < places->condition_count; j++) {
+        conditions[1 + j] = places->conditions[j];
+    }
+    struct change changes[10] = {INC(chat, last_seq, places->count),
+                                 SET(chat, updated_at, call->now), MAX(chat, rev, places->rev)};
+    size_t count = 3;
+    if (is_new) {
+        changes[count++] = INC(chat, user_total, places->to_user);
+        changes[count++] = INC(chat, doctor_total, places->to_doctor);
+        changes[count++] = remembers ? PUSH_LAST(chat, counted_ids, places->id)
+                                     : SET_IDS(chat, counted_ids, counted);
+    }
+    if (places->shown != NULL) {
+        changes[count++] = SET(chat, last_msg_content, message_summary(places->shown));
+        changes[count++] = SET(chat, last_msg_time, places->shown->created_at);
+        changes[count++] = SET(chat, last_msg_id, places->shown->id);
+    }
+    TRY(store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, conditions,
+                     1 + places->condition_count, changes, count, before));
+    const int64_t since = counted_since(before, places->id);
+    before->last_seq -= places->count;
+    before->user_total -= since * places->to_user;
+    before->doctor_total -= since * places->to_doctor;
+    if (is_new) {
+        before->counted_ids = (struct oid_list){.count = 0};
+    }
+    return ERR_OK;
+}
+
 /* Takes the chat's next seqs and counts the messages for the sides that will see them, in one
  * conditional update. If a process died after that and before it stored them, they are counted
  * already, and only new seqs are taken: the chat names whom it has counted last. Should others take
@@ -118,43 +155,11 @@ static enum err places_take(struct call *call, struct oid chat_id, const struct 
                             struct chat *before)
 {
     enum err err = ERR_ABSENT;
-    bool is_new = false;
-    const struct oid_list counted = {.items = &places->id, .count = 1};
-    const bool remembers = !store_is_atomic(store_of_session(call->store));
     const int tries = places->condition_count == 0 ? 2 * RACES_MAX : 2;
     for (int i = 0; i < tries && err == ERR_ABSENT; i++) {
-        is_new = i % 2 == 0;
-        struct condition conditions[5] = {
-            WHERE(chat, counted_ids, is_new ? LACKS : HOLDS, places->id)};
-        for (size_t j = 0; j < places->condition_count; j++) {
-            conditions[1 + j] = places->conditions[j];
-        }
-        struct change changes[10] = {INC(chat, last_seq, places->count),
-                                     SET(chat, updated_at, call->now), MAX(chat, rev, places->rev)};
-        size_t count = 3;
-        if (is_new) {
-            changes[count++] = INC(chat, user_total, places->to_user);
-            changes[count++] = INC(chat, doctor_total, places->to_doctor);
-            changes[count++] = remembers ? PUSH_LAST(chat, counted_ids, places->id)
-                                         : SET_IDS(chat, counted_ids, counted);
-        }
-        if (places->shown != NULL) {
-            changes[count++] = SET(chat, last_msg_content, message_summary(places->shown));
-            changes[count++] = SET(chat, last_msg_time, places->shown->created_at);
-            changes[count++] = SET(chat, last_msg_id, places->shown->id);
-        }
-        err = store_update(call->store, call->arena, COLLECTION_CHATS, chat_id, conditions,
-                           1 + places->condition_count, changes, count, before);
+        err = places_try(call, chat_id, places, i % 2 == 0, before);
     }
-    TRY(err);
-    const int64_t since = counted_since(before, places->id);
-    before->last_seq -= places->count;
-    before->user_total -= since * places->to_user;
-    before->doctor_total -= since * places->to_doctor;
-    if (is_new) {
-        before->counted_ids = (struct oid_list){.count = 0};
-    }
-    return ERR_OK;
+    return err;
 }
 
 /* What post_give_back does, for places of several messages, too: `stored` has the totals before
@@ -268,15 +273,24 @@ static enum err reserve(struct call *call, struct consultation *order,
         return stamp_chat(call, order, places.rev);
     }
     struct chat chat;
-    TRY(places_take(call, order->chat_id, &places, &chat));
+    enum err err = places_try(call, order->chat_id, &places, true, &chat);
+    if (err == ERR_ABSENT) {
+        /* Somebody else has taken some, and has most likely written down which by now. */
+        TRY(store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order));
+        if (number_at(order, fields->seq) != 0) {
+            return stamp_chat(call, order, places.rev);
+        }
+        err = places_take(call, order->chat_id, &places, &chat);
+    }
+    TRY(err);
     struct condition condition = {fields->seq, IS, value_of_number(0)};
     struct change changes[] = {
         {fields->seq, CHANGE_SET, value_of_number(chat.last_seq + 1)},
         {fields->user_total, CHANGE_SET, value_of_number(chat.user_total)},
         {fields->doctor_total, CHANGE_SET, value_of_number(chat.doctor_total)},
     };
-    enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id,
-                                &condition, 1, changes, ARRAY_LENGTH(changes), order);
+    err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, &condition, 1,
+                       changes, ARRAY_LENGTH(changes), order);
     if (err != ERR_ABSENT) {
         return err;
     }

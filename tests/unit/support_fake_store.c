@@ -238,6 +238,7 @@ struct store *fake_store_wrap(struct store *inner)
 void fake_store_be_not_atomic(struct store *store)
 {
     store->atomic = false;
+    store->ordered = false;
 }
 
 void fake_store_fail_how(struct store *head, enum fake_failure how, int n)

@@ -21,7 +21,8 @@ enum fake_failure {
  * wrapper fail as told, others of `inner` do not. */
 struct store *fake_store_wrap(struct store *inner);
 
-/* Lets it say that a run is not atomic, as with MongoDB. Before any session is opened. */
+/* Lets it say that a run is not atomic and changes are not ordered, as with MongoDB. Before any session
+ * is opened. */
 void fake_store_be_not_atomic(struct store *store);
 
 /* Lets the n-th call from now fail (1: the next one) by doing nothing; 0: none. */
