@@ -660,13 +660,8 @@ static enum err mongo_ping(struct store_session *session)
     struct mongo_session *s = of(session);
     mongoc_client_t *client = NULL;
     TRY(client_of(s, &client));
-    bson_t command = BSON_INITIALIZER;
     bson_error_t error = {0};
-    BSON_APPEND_INT32(&command, "ping", 1);
-    const bool is_there =
-        mongoc_client_command_simple(client, database_of(s)->name, &command, NULL, NULL, &error);
-    bson_destroy(&command);
-    return is_there ? ERR_OK : mongo_trouble(s, &error);
+    return mongo_answers(client, database_of(s)->name, &error) ? ERR_OK : mongo_trouble(s, &error);
 }
 
 const struct store_ops mongo_ops = {

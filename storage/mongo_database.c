@@ -306,6 +306,34 @@ bool mongo_drop_old_indexes(mongoc_collection_t *in, enum collection collection,
     return error->code == 0;
 }
 
+bool mongo_answers(mongoc_client_t *client, const char *name, bson_error_t *error)
+{
+    bson_t command = BSON_INITIALIZER;
+    BSON_APPEND_INT32(&command, "ping", 1);
+    const bool is_there = mongoc_client_command_simple(client, name, &command, NULL, NULL, error);
+    bson_destroy(&command);
+    return is_there;
+}
+
+/* Asked before anything is made, so that an operator is told of the server and not of an index. */
+static enum err greet(const struct mongo_database *database, char why[256])
+{
+    bson_error_t error = {0};
+    mongoc_client_t *client = mongoc_client_pool_pop(database->pool);
+    const bool is_there = mongo_answers(client, database->name, &error);
+    mongoc_client_pool_push(database->pool, client);
+    if (is_there) {
+        return ERR_OK;
+    }
+    const bool is_away =
+        error.domain == MONGOC_ERROR_SERVER_SELECTION || error.domain == MONGOC_ERROR_STREAM;
+    char described[200];
+    mongo_describe(&error, described, sizeof(described));
+    snprintf(why, 256, "%s: %s",
+             is_away ? "MongoDB cannot be reached" : "MongoDB is there and refuses us", described);
+    return ERR_STORE;
+}
+
 /* By a connection of its own, that waits as long as the index of a large collection takes. */
 static enum err prepare(const struct mongo_database *database, char why[256])
 {
@@ -349,6 +377,9 @@ enum err mongo_database_open(struct mongo_database *database, const struct store
     }
     if (err == ERR_OK) {
         mongoc_client_pool_set_error_api(database->pool, MONGOC_ERROR_API_VERSION_2);
+        err = greet(database, why);
+    }
+    if (err == ERR_OK) {
         err = prepare(database, why);
     }
     if (err != ERR_OK) {

@@ -21,6 +21,9 @@ MUST_USE enum err mongo_database_open(struct mongo_database *database,
 MUST_USE enum err mongo_database_check_url(const char *url, char why[256]);
 void mongo_database_close(struct mongo_database *database);
 
+/* Whether the server answers a ping; false: *error says why not. */
+MUST_USE bool mongo_answers(mongoc_client_t *client, const char *name, bson_error_t *error);
+
 /* Drops the collection's indexes that no row of collections.def stands for. */
 MUST_USE bool mongo_drop_old_indexes(mongoc_collection_t *in, enum collection collection,
                                      bson_error_t *error);

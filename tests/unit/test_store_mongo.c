@@ -486,7 +486,9 @@ static void wrong_urls_are_refused_without_their_password(void **state)
 static void a_server_that_is_not_there_is_named_in_time(void **state)
 {
     (void)state;
-    expect_refused("mongodb://someone:hunter2@127.0.0.1:1/db", "127.0.0.1:1");
+    const char *url = "mongodb://someone:hunter2@127.0.0.1:1/db";
+    expect_refused(url, "MongoDB cannot be reached");
+    expect_refused(url, "127.0.0.1:1");
 }
 
 static void no_server(void **state)
