@@ -196,17 +196,17 @@ static void tell_void(struct call *call, const struct places *places, const stru
     }
 }
 
-/* The places taken in vain showed the message as the chat's last again, as it was sent: what is shown is the
- * newest as it is stored. Somebody else's change in between: once more. */
-static enum err show_newest(struct call *call, const struct message *stored)
+/* The places taken in vain showed a message as the chat's last again, as it was sent: what is shown is the
+ * newest as it is stored. Once `shown` itself is. Somebody else's change in between: once more. */
+static enum err show_newest(struct call *call, struct oid chat_id, struct oid shown)
 {
     for (int i = 0; i < RACES_MAX; i++) {
         struct chat chat;
-        TRY(store_get(call->store, call->arena, COLLECTION_CHATS, stored->chat_id, &chat));
-        if (!oid_equal(chat.last_msg_id, stored->id)) {
+        TRY(store_get(call->store, call->arena, COLLECTION_CHATS, chat_id, &chat));
+        if (!oid_equal(chat.last_msg_id, shown)) {
             return ERR_OK;
         }
-        struct condition plain[] = {WHERE(message, chat_id, IS, stored->chat_id),
+        struct condition plain[] = {WHERE(message, chat_id, IS, chat_id),
                                     WHERE(message, type, IS_NOT, MESSAGE_NOTICE)};
         struct query query = {.conditions = plain,
                               .condition_count = 2,
@@ -215,7 +215,7 @@ static enum err show_newest(struct call *call, const struct message *stored)
         struct message newest;
         TRY(store_find_one(call->store, call->arena, COLLECTION_MESSAGES, &query, &newest));
         struct condition as_read[] = {WHERE(chat, rev, IS, chat.rev),
-                                      WHERE(chat, last_msg_id, IS, stored->id)};
+                                      WHERE(chat, last_msg_id, IS, shown)};
         struct change changes[] = {SET(chat, last_msg_content, message_summary(&newest)),
                                    SET(chat, last_msg_time, newest.created_at),
                                    SET(chat, last_msg_id, newest.id)};
@@ -235,7 +235,7 @@ enum err post_give_back(struct call *call, const struct places *taken, const str
                          .doctor_total = stored->doctor_total - taken->to_doctor};
     tell_void(call, taken, before, stored->seq);
     TRY(places_give_back(call, stored->chat_id, taken, before, &first));
-    return show_newest(call, stored);
+    return show_newest(call, stored->chat_id, stored->id);
 }
 
 /* What an occasion's messages take. What the chat's list shows follows the last plain one. */
@@ -263,12 +263,14 @@ static enum err stamp_chat(struct call *call, const struct consultation *order, 
 }
 
 /* Makes sure that the order has places for the occasion's messages: takes them from the chat and
- * writes them down unless somebody else has just done so. */
+ * writes them down unless somebody else has just done so. Then `*mistaken` is what the chat's list shows
+ * for it, perhaps in the place of something newer; else it is NULL. */
 static enum err reserve(struct call *call, struct consultation *order,
                         const struct reservation_fields *fields, const struct message *drafts,
-                        size_t count)
+                        size_t count, const struct message **mistaken)
 {
     struct places places = places_of(drafts, count);
+    *mistaken = NULL;
     if (number_at(order, fields->seq) != 0) {
         return stamp_chat(call, order, places.rev);
     }
@@ -294,6 +296,7 @@ static enum err reserve(struct call *call, struct consultation *order,
     if (err != ERR_ABSENT) {
         return err;
     }
+    *mistaken = places.shown;
     TRY(store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order));
     struct chat stored = {.user_total = number_at(order, fields->user_total),
                           .doctor_total = number_at(order, fields->doctor_total)};
@@ -422,7 +425,8 @@ static enum err post_at_places(struct call *call, struct consultation *order,
                                size_t count)
 {
     bool is_reserved_before = number_at(order, fields->seq) != 0;
-    TRY(reserve(call, order, fields, drafts, count));
+    const struct message *mistaken;
+    TRY(reserve(call, order, fields, drafts, count, &mistaken));
     int64_t seq = number_at(order, fields->seq);
     int64_t user_total = number_at(order, fields->user_total);
     int64_t doctor_total = number_at(order, fields->doctor_total);
@@ -433,7 +437,8 @@ static enum err post_at_places(struct call *call, struct consultation *order,
         drafts[i].user_total = user_total;
         drafts[i].doctor_total = doctor_total;
     }
-    return insert_missing(call, order, drafts, count, is_reserved_before);
+    TRY(insert_missing(call, order, drafts, count, is_reserved_before));
+    return mistaken != NULL ? show_newest(call, order->chat_id, mistaken->id) : ERR_OK;
 }
 
 enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,

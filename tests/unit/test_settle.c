@@ -154,18 +154,22 @@ struct meddler {
     const struct consultation *order;
     bool acts;   /* does the same; false: only settles what it finds */
     bool sweeps; /* only what a sweeper does, whose time has come just now */
-    bool posts;  /* another system's message to the user, besides */
+    bool posts;  /* another system's messages into both chats, besides */
 };
 
-static enum err post_to_user(struct world *world, const char *text, const char *client_msg_id)
+static enum err post(struct world *world, struct oid chat_id, const char *type, const char *text,
+                     const char *client_msg_id)
 {
-    struct system_message_create in = {.chat_id = chat_id_of_user(world->user.id),
-                                       .type = "01",
-                                       .text = text,
-                                       .client_msg_id = client_msg_id};
+    struct system_message_create in = {
+        .chat_id = chat_id, .type = type, .text = text, .client_msg_id = client_msg_id};
     struct message out;
     world_as(world, (struct account){ROLE_SERVICE, {{1}}});
     return world_call(world, "/system/message/create", &in, &out);
+}
+
+static enum err post_to_user(struct world *world, const char *text, const char *client_msg_id)
+{
+    return post(world, chat_id_of_user(world->user.id), "01", text, client_msg_id);
 }
 
 /* Calls again as apps do, when a race was lost. */
@@ -192,6 +196,7 @@ static void meddle(void *data)
     }
     if (meddler->posts) {
         assert_int_equal(post_to_user(world, "另一条", NULL), ERR_OK);
+        assert_int_equal(post(world, meddler->order->chat_id, "02", "处方", NULL), ERR_OK);
     }
 }
 
@@ -246,6 +251,23 @@ static bool has_gap(struct world *world, struct oid chat_id)
     return world_chat(world, chat_id).last_seq != (int64_t)count;
 }
 
+/* A chat's list shows the newest message that is no notice. */
+static void assert_the_newest_is_shown(struct world *world, struct oid chat_id, const char *name,
+                                       int n)
+{
+    size_t count;
+    const struct message *messages = world_messages(world, chat_id, &count);
+    while (count > 0 && strcmp(messages[count - 1].type, MESSAGE_NOTICE) == 0) {
+        count--;
+    }
+    const struct chat chat = world_chat(world, chat_id);
+    const struct oid newest = count > 0 ? messages[count - 1].id : OID_NONE;
+    if (!oid_equal(chat.last_msg_id, newest) ||
+        (count > 0 && chat.last_msg_time.ms != messages[count - 1].created_at.ms)) {
+        fail_msg("%s, call %d: \"%s\" is shown", name, n, chat.last_msg_content);
+    }
+}
+
 /* Tells a story in which another node does its part right before the n-th call. `gaps` counts those after
  * which places of a chat are empty. */
 static bool tell_with_another(const struct story *story, struct meddler meddler, int n, char *text,
@@ -272,6 +294,8 @@ static bool tell_with_another(const struct story *story, struct meddler meddler,
     story_describe(&world, order.id, text);
     append_record(&world, &order, text);
     assert_all_is_unread_once(&world, story->name, n);
+    assert_the_newest_is_shown(&world, order.chat_id, story->name, n);
+    assert_the_newest_is_shown(&world, chat_id_of_user(world.user.id), story->name, n);
     const bool left_gap =
         has_gap(&world, order.chat_id) || has_gap(&world, chat_id_of_user(world.user.id));
     if (left_gap && meddler.sweeps) {
@@ -376,6 +400,8 @@ static void what_two_nodes_post_at_once_is_unread_once_also_with_others_in_betwe
     (void)state;
     tell_all_with_another(&post, 1, (struct meddler){.acts = true, .posts = true}, false);
     tell_all_with_another(stories, story_count, (struct meddler){.acts = false, .posts = true},
+                          false);
+    tell_all_with_another(stories, story_count, (struct meddler){.acts = true, .posts = true},
                           false);
 }
 
