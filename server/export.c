@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/api/chats.h"
+#include "server/api/claims.h"
 #include "server/api/evaluations.h"
 #include "server/api/paging.h"
 #include "server/api/payments.h"
@@ -102,9 +103,10 @@ enum err export_read(struct call *call, struct oid consultation_id, struct dossi
     *out = (struct dossier){.at = call->now};
     enum err err =
         store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, consultation_id, &out->order);
-    if (err != ERR_OK) {
-        return err == ERR_ABSENT ? ERR_CONSULTATION_NOT_FOUND : err;
+    if (err == ERR_ABSENT || (err == ERR_OK && claim_is_ruled_out(&out->order))) {
+        return ERR_CONSULTATION_NOT_FOUND;
     }
+    TRY(err);
     TRY(read_one(call, COLLECTION_PATIENTS, out->order.patient_id, &out->patient));
     TRY(read_one(call, COLLECTION_DOCTORS, out->order.doctor_id, &out->doctor));
     TRY(read_messages(call, out));

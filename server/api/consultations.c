@@ -1,12 +1,10 @@
-/* Orders: making, moving on request, listing (document 10.1 to 10.3, contract 3).
- *
- * A pair has at most one open order, also when two are made at once on two nodes: an order is
- * made only after its id was written into the pair's chat, which is one conditional update. */
+/* Orders: making, moving on request, listing (document 10.1 to 10.3, contract 3). */
 #include <string.h>
 
 #include "server/api/api.h"
 #include "server/api/audit.h"
 #include "server/api/chats.h"
+#include "server/api/claims.h"
 #include "server/api/emit.h"
 #include "server/api/moves.h"
 #include "server/api/paging.h"
@@ -16,10 +14,6 @@
 
 #define MS_PER_MINUTE INT64_C(60000)
 #define NO_RANDOM_CHARACTERS 16
-/* A claim whose order is not there after this time is of a process that died in between. */
-#define CLAIM_GRACE_MS INT64_C(30000)
-/* Each try that fails met another call that claimed or released the chat in between. */
-#define CLAIM_TRIES 4
 
 /* ---- 10.1 --------------------------------------------------------------------------------- */
 
@@ -34,72 +28,6 @@ static const char *new_consultation_no(struct call *call)
     }
     text[NO_RANDOM_CHARACTERS] = '\0';
     return arena_format(call->arena, "H0-%s", text);
-}
-
-/* The seconds that an ObjectId begins with. */
-static int64_t id_age_ms(struct oid id, struct timestamp now)
-{
-    int64_t seconds = (int64_t)id.bytes[0] << 24 | (int64_t)id.bytes[1] << 16 |
-                      (int64_t)id.bytes[2] << 8 | (int64_t)id.bytes[3];
-    return now.ms - seconds * 1000;
-}
-
-/* Whether the order that a chat is claimed for still stands between the pair. One that is over is
- * settled first: its last notices come before anything of the next order. */
-static enum err stands_between(struct call *call, struct oid order_id, bool *out)
-{
-    struct consultation order;
-    enum err err = store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order_id, &order);
-    if (err == ERR_ABSENT) {
-        *out = id_age_ms(order_id, call->now) < CLAIM_GRACE_MS;
-        return ERR_OK;
-    }
-    TRY(err);
-    TRY(order_settle(call, &order));
-    static const char *const open_states[] = {UNPAID, PAID, ANSWERING, REFUND_ASKED};
-    *out = false;
-    for (size_t i = 0; i < ARRAY_LENGTH(open_states); i++) {
-        *out = *out || strcmp(order.status, open_states[i]) == 0;
-    }
-    return ERR_OK;
-}
-
-/* Writes the new order's id into the pair's chat as it was read, in the place of none or of one
- * that is over. ERR_ABSENT: it has been claimed or released since. */
-static enum err claim_as_read(struct call *call, struct chat *chat, struct oid order_id)
-{
-    struct condition condition =
-        oid_is_none(chat->open_consultation_id)
-            ? WHERE_ABSENT(chat, open_consultation_id)
-            : WHERE(chat, open_consultation_id, IS, chat->open_consultation_id);
-    struct change changes[] = {
-        SET(chat, open_consultation_id, order_id),
-        SET(chat, status, false),
-        UNSET(chat, deadline),
-        SET(chat, updated_at, call->now),
-        MAX(chat, rev, call_stamp(call)),
-    };
-    return store_update(call->store, call->arena, COLLECTION_CHATS, chat->id, &condition, 1,
-                        changes, ARRAY_LENGTH(changes), chat);
-}
-
-static enum err claim_chat(struct call *call, struct chat *chat, struct oid order_id)
-{
-    for (int i = 0; i < CLAIM_TRIES; i++) {
-        bool stands = false;
-        if (!oid_is_none(chat->open_consultation_id)) {
-            TRY(stands_between(call, chat->open_consultation_id, &stands));
-        }
-        if (stands) {
-            return ERR_ORDER_OPEN;
-        }
-        enum err err = claim_as_read(call, chat, order_id);
-        if (err != ERR_ABSENT) {
-            return err;
-        }
-        TRY(store_get(call->store, call->arena, COLLECTION_CHATS, chat->id, chat));
-    }
-    return ERR_BUSY;
 }
 
 static enum err get_open_doctor(struct call *call, struct oid id, struct doctor *out)
@@ -141,7 +69,12 @@ enum err api_consultation_create(struct call *call, const struct consultation_cr
         .rev = call_stamp(call),
     };
     TRY(claim_chat(call, &chat, out->id));
-    TRY(store_insert(call->store, COLLECTION_CONSULTATIONS, out));
+    enum err err = store_insert(call->store, COLLECTION_CONSULTATIONS, out);
+    if (err == ERR_DUPLICATE) { /* it took too long, and was ruled out */
+        TRY(claim_release(call, chat.id, out->id));
+        return ERR_BUSY;
+    }
+    TRY(err);
     audit_note(call, &(struct audit_note){.action = AUDIT_CREATE_ORDER,
                                           .consultation_id = out->id,
                                           .subject = out->id,
