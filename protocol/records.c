@@ -28,6 +28,7 @@ static const struct field patient_fields[] = {
     FIELD_FORMAT(patient, birthday, "birthday", REQUIRED, FORMAT_DATE, 10, "生日 YYYY-MM-DD"),
     FIELD(patient, sex, "sex", REQUIRED, 0, 1, "性别 0-女，1-男"),
     FIELD(patient, patient_id_no, "patientIdNo", 0, 0, NAME_MAX_LENGTH, "就诊卡号"),
+    FIELD(patient, last_order_id, "lastOrderId", SECRET, 0, 0, "最近下的订单"),
     CREATED_ROW(patient),
     UPDATED_ROW(patient),
     FIELD(patient, deleted_at, "deleted_at", 0, 0, 0, "删除时间"),

@@ -38,6 +38,7 @@ struct patient {
     const char *birthday; /* YYYY-MM-DD */
     int64_t sex;          /* 0 female, 1 male */
     const char *patient_id_no;
+    struct oid last_order_id; /* that was claimed: see server/api/claims.h */
     struct timestamp created_at, updated_at, deleted_at;
 };
 

@@ -1,9 +1,13 @@
-/* Claims: what makes that a pair has one open order, also where stores are not atomic.
+/* Claims: what makes that a pair has one open order, and a deleted patient none, also where stores are not atomic.
  *
  * An order is inserted only after its id was written into the pair's chat, which is one conditional update. A process
  * may die between the two, so that a claim whose order is not there is given up some time later. But who was only slow
  * must not insert it then: before a claim is given up a record of its id is inserted that is no order. Of the two
- * insertions under one id one is refused, and learns that it has lost. */
+ * insertions under one id one is refused, and learns that it has lost.
+ *
+ * Between the claim and the insertion the patient gets the order's id, unless it is deleted. Whoever deletes it reads
+ * it, then looks for claims, and deletes it only as it was read. An order that is claimed before that look is seen by it,
+ * and one whose claim comes later finds the patient deleted, or has changed it. */
 #include "server/api/claims.h"
 
 #include <string.h>
@@ -112,6 +116,32 @@ enum err claim_chat(struct call *call, struct chat *chat, struct oid order_id)
         TRY(store_get(call->store, call->arena, COLLECTION_CHATS, chat->id, chat));
     }
     return ERR_BUSY;
+}
+
+enum err claim_patient(struct call *call, struct oid patient_id, struct oid order_id)
+{
+    struct condition is_there = WHERE_ABSENT(patient, deleted_at);
+    struct change change = SET(patient, last_order_id, order_id);
+    enum err err = store_update(call->store, call->arena, COLLECTION_PATIENTS, patient_id,
+                                &is_there, 1, &change, 1, NULL);
+    return err == ERR_ABSENT ? call_blame(call, ERR_PATIENT_DELETED, "patientId") : err;
+}
+
+enum err claim_is_any(struct call *call, const struct patient *patient, bool *out)
+{
+    struct condition conditions[] = {WHERE(chat, user_id, IS, patient->user_id),
+                                     WHERE(chat, patient_id, IS, patient->id)};
+    struct query query = {.conditions = conditions, .condition_count = ARRAY_LENGTH(conditions)};
+    struct object_list list;
+    TRY(store_find(call->store, call->arena, COLLECTION_CHATS, &query, &list));
+    const struct chat *chats = list.items;
+    *out = false;
+    for (size_t i = 0; i < list.count && !*out; i++) {
+        if (!oid_is_none(chats[i].open_consultation_id)) {
+            TRY(claim_stands(call, chats[i].open_consultation_id, out));
+        }
+    }
+    return ERR_OK;
 }
 
 enum err claim_release(struct call *call, struct oid chat_id, struct oid order_id)

@@ -42,6 +42,18 @@ static enum err get_open_doctor(struct call *call, struct oid id, struct doctor 
                                                  : call_blame(call, ERR_DOCTOR_CLOSED, "doctorId");
 }
 
+static enum err insert_claimed(struct call *call, const struct consultation *order)
+{
+    enum err err = claim_patient(call, order->patient_id, order->id);
+    if (err == ERR_OK) {
+        err = store_insert(call->store, COLLECTION_CONSULTATIONS, order);
+    }
+    if (err == ERR_PATIENT_DELETED || err == ERR_DUPLICATE) {
+        TRY(claim_release(call, order->chat_id, order->id));
+    }
+    return err == ERR_DUPLICATE ? ERR_BUSY : err; /* it took too long, and was ruled out */
+}
+
 enum err api_consultation_create(struct call *call, const struct consultation_create *in,
                                  struct consultation *out)
 {
@@ -69,12 +81,7 @@ enum err api_consultation_create(struct call *call, const struct consultation_cr
         .rev = call_stamp(call),
     };
     TRY(claim_chat(call, &chat, out->id));
-    enum err err = store_insert(call->store, COLLECTION_CONSULTATIONS, out);
-    if (err == ERR_DUPLICATE) { /* it took too long, and was ruled out */
-        TRY(claim_release(call, chat.id, out->id));
-        return ERR_BUSY;
-    }
-    TRY(err);
+    TRY(insert_claimed(call, out));
     audit_note(call, &(struct audit_note){.action = AUDIT_CREATE_ORDER,
                                           .consultation_id = out->id,
                                           .subject = out->id,

@@ -6,6 +6,7 @@
 
 #include "server/api/api.h"
 #include "server/api/audit.h"
+#include "server/api/claims.h"
 #include "server/auth.h"
 #include "server/certificate.h"
 
@@ -108,31 +109,37 @@ enum err api_patient_create(struct call *call, const struct patient_create *in, 
 
 /* ---- 2.2 to 2.5 --------------------------------------------------------------------------- */
 
-enum err api_patient_delete(struct call *call, const struct by_id *in, struct nothing *out)
+/* ERR_ABSENT: an order was claimed in between, or another call has deleted it. */
+static enum err try_delete(struct call *call, struct oid id)
 {
-    (void)out;
     struct patient patient;
-    enum err err = patient_get_own(call, in->id, "id", &patient);
+    enum err err = patient_get_own(call, id, "id", &patient);
     if (err == ERR_PATIENT_DELETED) {
         call->fault = (struct fault){.after_ms = 0};
         return ERR_OK; /* deleting twice is deleting */
     }
     TRY(err);
-    static const char *const open_states[] = {"01", "03", "04", "06"};
-    struct condition conditions[] = {
-        WHERE(consultation, patient_id, IS, in->id),
-        WHERE_ONE_OF_TEXTS(consultation, status,
-                           ((struct text_list){open_states, ARRAY_LENGTH(open_states)}))};
-    struct query query = {.conditions = conditions, .condition_count = 2};
-    int64_t open_orders;
-    TRY(store_count(call->store, COLLECTION_CONSULTATIONS, &query, &open_orders));
-    if (open_orders > 0) {
+    bool has_order;
+    TRY(claim_is_any(call, &patient, &has_order));
+    if (has_order) {
         return ERR_PATIENT_HAS_ORDER;
     }
+    struct condition as_read[] = {WHERE_ABSENT(patient, deleted_at),
+                                  WHERE(patient, last_order_id, IS, patient.last_order_id)};
     struct change changes[] = {SET(patient, deleted_at, call->now),
                                SET(patient, updated_at, call->now)};
-    return store_update(call->store, call->arena, COLLECTION_PATIENTS, in->id, NULL, 0, changes,
-                        ARRAY_LENGTH(changes), NULL);
+    return store_update(call->store, call->arena, COLLECTION_PATIENTS, id, as_read,
+                        ARRAY_LENGTH(as_read), changes, ARRAY_LENGTH(changes), NULL);
+}
+
+enum err api_patient_delete(struct call *call, const struct by_id *in, struct nothing *out)
+{
+    (void)out;
+    enum err err = ERR_ABSENT;
+    for (int i = 0; i < RACES_MAX && err == ERR_ABSENT; i++) {
+        err = try_delete(call, in->id);
+    }
+    return err == ERR_ABSENT ? ERR_BUSY : err;
 }
 
 enum err api_patient_list(struct call *call, const struct by_user *in, struct object_list *out)

@@ -89,7 +89,7 @@ static bool was_met(struct scene *scene, int n)
     return is_met;
 }
 
-/* ---- Orders ------------------------------------------------------------------------------- */
+/* ---- Orders and patients ------------------------------------------------------------------ */
 
 static enum err order(struct world *world)
 {
@@ -107,6 +107,19 @@ static enum err order_there(struct scene *scene)
     return order(&scene->there);
 }
 
+static enum err delete_patient(struct world *world)
+{
+    const struct by_id in = {world->patient_id};
+    struct nothing out;
+    world_as(world, world->user);
+    return world_call(world, "/api/patient/delete", &in, &out);
+}
+
+static enum err delete_there(struct scene *scene)
+{
+    return delete_patient(&scene->there);
+}
+
 /* By their user, as the list of orders is. */
 static int64_t count_open(struct world *world)
 {
@@ -116,6 +129,15 @@ static int64_t count_open(struct world *world)
     int64_t count;
     assert_int_equal(store_count(world->session, COLLECTION_CONSULTATIONS, &query, &count), ERR_OK);
     return count;
+}
+
+static bool is_patient_deleted(struct world *world)
+{
+    struct patient patient;
+    assert_int_equal(
+        store_get(world->session, world->arena, COLLECTION_PATIENTS, world->patient_id, &patient),
+        ERR_OK);
+    return patient.deleted_at.ms != 0;
 }
 
 static void order_twice(struct store_fixture *fixture, int64_t after_ms)
@@ -140,7 +162,35 @@ static void a_pair_has_one_open_order_however_slow_a_node_is(void **state)
     order_twice(*state, TAKEN_FOR_DEAD_MS);
 }
 
-static void an_order_that_died_does_not_hold_up_the_next(void **state)
+/* `does` here, and the other of the two there. */
+static void order_or_delete(struct store_fixture *fixture, enum err (*does)(struct world *),
+                            enum err (*meanwhile)(struct scene *), int64_t after_ms)
+{
+    bool is_met = true;
+    for (int n = 1; is_met; n++) {
+        struct scene scene;
+        scene_open(&scene, fixture);
+        meddle_at(&scene, meanwhile, after_ms, n);
+        const enum err err = does(&scene.here);
+        is_met = was_met(&scene, n);
+        const bool is_deleted = is_patient_deleted(&scene.here);
+        const bool is_here = err == ERR_OK;
+        assert_int_equal(count_open(&scene.here), !is_deleted);
+        assert_int_equal(is_here + (scene.meanwhile_err == ERR_OK), 1);
+        assert_int_equal(is_here, is_deleted == (does == delete_patient));
+        scene_close(&scene);
+    }
+}
+
+static void a_patient_is_deleted_or_has_an_order_made_meanwhile(void **state)
+{
+    order_or_delete(*state, order, delete_there, 0);
+    order_or_delete(*state, order, delete_there, TAKEN_FOR_DEAD_MS);
+    order_or_delete(*state, delete_patient, order_there, 0);
+    order_or_delete(*state, delete_patient, order_there, TAKEN_FOR_DEAD_MS);
+}
+
+static void an_order_that_died_holds_up_neither_the_next_nor_a_deletion(void **state)
 {
     bool was_hit = true;
     for (int n = 1; was_hit; n++) {
@@ -154,8 +204,19 @@ static void an_order_that_died_does_not_hold_up_the_next(void **state)
         world_shift(&scene.here, TAKEN_FOR_DEAD_MS);
         const bool is_there = count_open(&scene.there) == 1;
         assert_int_equal(order(&scene.there), is_there ? ERR_ORDER_OPEN : ERR_OK);
+        assert_int_equal(delete_patient(&scene.there), ERR_PATIENT_HAS_ORDER);
         assert_int_equal(count_open(&scene.there), 1);
         scene_close(&scene);
+        if (!is_there) {
+            scene_open(&scene, *state);
+            fake_store_fail_how(scene.here.store, FAKE_STAYS_DOWN, n);
+            assert_int_equal(order(&scene.here), ERR_STORE);
+            fake_store_fail_how(scene.here.store, FAKE_REFUSES, 0);
+            world_shift(&scene.here, TAKEN_FOR_DEAD_MS);
+            assert_int_equal(delete_patient(&scene.there), ERR_OK);
+            assert_int_equal(order(&scene.there), ERR_PATIENT_DELETED);
+            scene_close(&scene);
+        }
     }
 }
 
@@ -163,7 +224,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_has_one_open_order_however_slow_a_node_is),
-        cmocka_unit_test(an_order_that_died_does_not_hold_up_the_next),
+        cmocka_unit_test(a_patient_is_deleted_or_has_an_order_made_meanwhile),
+        cmocka_unit_test(an_order_that_died_holds_up_neither_the_next_nor_a_deletion),
     };
     return RUN_ON_EVERY_BACKEND("claims", tests);
 }
