@@ -16,6 +16,7 @@
 
 #include "protocol/memory.h"
 #include "server/api/audit.h"
+#include "server/api/posts.h"
 #include "server/audit_stretch.h"
 #include "server/audit_walk.h"
 
@@ -340,7 +341,7 @@ static enum err has_row_of_sending(struct verification *v, const struct message 
 /* Asks again before it says so: the message may be newer than the rows that were read. */
 static enum err find_unrecorded(struct verification *v, const struct message *message)
 {
-    if (message->created_at.ms < v->since.ms ||
+    if (message_is_ruled_out(message) || message->created_at.ms < v->since.ms ||
         (v->sent_count > 0 &&
          bsearch(&message->id, v->sent, v->sent_count, sizeof *v->sent, compare_ids) != NULL)) {
         return ERR_OK;

@@ -4,7 +4,11 @@
  * the order's replies (the order holds the ids of its live replies, so that taking twice for one
  * message takes one). Every message then takes the next seq of its chat, which is possible only
  * while the chat is open for this order and its 48 hours are not over. Then it is inserted under
- * an id derived from clientMsgId, so that a repeated send finds the first one. */
+ * an id derived from clientMsgId, so that a repeated send finds the first one.
+ *
+ * A reply that was taken and is not stored is given back some time later, since its sender may have
+ * died. One who is only slow must not store it then: before it is given back its id is taken by a record that is
+ * no message (post_rule_out), so that the insertion is refused. The same clientMsgId has another id from then on. */
 #include <string.h>
 
 #include "server/api/api.h"
@@ -30,12 +34,17 @@ static struct audit_note note_of(enum audit_action action, const struct message 
 }
 
 /* Answers a repeated send with the first message, and tells it again: the process that stored it
- * may have died before it could. ERR_ABSENT: there is no first one. */
+ * may have died before it could. ERR_ABSENT: there is no first one. Where tries before were ruled out, the message
+ * gets the id of the next one. */
 static enum err answer_first(struct call *call, const struct chat *chat, enum side side,
-                             const struct message *message, struct message *out)
+                             struct message *message, struct message *out)
 {
     struct message first;
     TRY(store_get_doubted(call->store, call->arena, COLLECTION_MESSAGES, message->id, &first));
+    while (message_is_ruled_out(&first)) {
+        message->id = message_id_after(message->id);
+        TRY(store_get_doubted(call->store, call->arena, COLLECTION_MESSAGES, message->id, &first));
+    }
     if (!message_is_same(&first, message)) {
         return call_blame(call, ERR_CLIENT_MSG_ID_CONFLICT, "clientMsgId");
     }
@@ -97,12 +106,15 @@ static enum err take_reply(struct call *call, struct consultation *order, struct
 }
 
 /* The doctor's gate: reads the order and takes a reply, again when somebody moved the order in
- * between. */
+ * between. An order that waits for this very message is not settled now, which might give it up. */
 static enum err pass_quota(struct call *call, const struct message *message,
                            struct consultation *order)
 {
     for (int i = 0; i < RACES_MAX; i++) {
-        TRY(order_get_own(call, message->consultation_id, order));
+        TRY(order_read_own(call, message->consultation_id, order));
+        if (!oid_list_holds(order->replies, message->id)) {
+            TRY(order_settle(call, order));
+        }
         if (!oid_equal(order->chat_id, message->chat_id)) {
             return call_blame(call, ERR_WRONG_CHAT, "consultationId");
         }
@@ -112,23 +124,6 @@ static enum err pass_quota(struct call *call, const struct message *message,
         }
     }
     return ERR_BUSY;
-}
-
-static enum err give_reply_back(struct call *call, struct oid order_id, struct oid message_id)
-{
-    struct condition condition = WHERE(consultation, replies, HOLDS, message_id);
-    struct change changes[] = {
-        PULL(consultation, replies, message_id),
-        INC(consultation, reply_count, -1),
-        MAX(consultation, rev, call_stamp(call)),
-    };
-    struct consultation order;
-    enum err err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order_id,
-                                &condition, 1, changes, ARRAY_LENGTH(changes), &order);
-    if (err == ERR_OK) {
-        emit_consultation(call, &order);
-    }
-    return err == ERR_ABSENT ? ERR_OK : err;
 }
 
 /* Why the chat's gate was shut, from the order's point of view. */
@@ -205,11 +200,20 @@ static enum err insert_at_place(struct call *call, struct message *message, stru
     return err;
 }
 
+/* All tries of one clientMsgId are counted once. A patient's message has only one. */
+static struct oid counted_as(const struct message *message, enum side side)
+{
+    return side == SIDE_DOCTOR && message->client_msg_id != NULL
+               ? message_id_of(message->chat_id, side_name(side), message->client_msg_id)
+               : message->id;
+}
+
 static enum err store_message(struct call *call, struct chat *chat, enum side side,
                               struct message *message, struct message *out)
 {
     for (int i = 0; i < RACES_MAX; i++) {
-        struct places taken;
+        const struct oid id = message->id;
+        struct places taken = {.id = counted_as(message, side)};
         enum err err = insert_at_place(call, message, &taken, chat);
         if (err == ERR_OK) {
             struct audit_note note = note_of(AUDIT_SEND, message);
@@ -224,6 +228,10 @@ static enum err store_message(struct call *call, struct chat *chat, enum side si
         /* The same clientMsgId, sent at the same moment through another node; or else the seq is
          * taken, and the next one is tried. */
         err = answer_first(call, chat, side, message, out);
+        if (!oid_equal(message->id, id)) { /* it took too long, and its reply was given back */
+            TRY(post_give_up(call, &taken, chat, id));
+            return err == ERR_ABSENT ? ERR_BUSY : err;
+        }
         if (err != ERR_ABSENT) {
             return err == ERR_OK ? post_give_back(call, &taken, chat, out) : err;
         }
@@ -235,11 +243,12 @@ static enum err store_reply(struct call *call, struct chat *chat, struct message
                             struct message *out)
 {
     struct consultation order;
+    const struct oid id = message->id;
     TRY(pass_quota(call, message, &order));
     enum err err = store_message(call, chat, SIDE_DOCTOR, message, out);
     if (err != ERR_OK && err != ERR_STORE && err != ERR_CLIENT_MSG_ID_CONFLICT) {
-        TRY(give_reply_back(call, message->consultation_id, message->id));
-        return err;
+        enum err given_back = order_give_back(call, &order, id);
+        return given_back == ERR_OK || given_back == ERR_ABSENT ? err : given_back;
     }
     TRY(err);
     return order_settle(call, &order); /* the disclaimer, after the first reply */

@@ -54,6 +54,13 @@ static enum err give_back(struct call *call, struct consultation *order, struct 
     return ERR_OK;
 }
 
+enum err order_give_back(struct call *call, struct consultation *order, struct oid reply_id)
+{
+    bool is_stored;
+    TRY(post_rule_out(call, order->chat_id, reply_id, &is_stored));
+    return is_stored ? ERR_OK : give_back(call, order, reply_id);
+}
+
 /* Replies are taken before they are stored. ERR_ABSENT: one is on its way. One that never came,
  * because its process died, is given back to the doctor. */
 static enum err check_replies(struct call *call, struct consultation *order)
@@ -71,7 +78,8 @@ static enum err check_replies(struct call *call, struct consultation *order)
         if (reply == NULL && !is_stale) {
             return ERR_ABSENT;
         }
-        TRY(give_back(call, order, replies.items[i]));
+        TRY(reply == NULL ? order_give_back(call, order, replies.items[i])
+                          : give_back(call, order, replies.items[i]));
     }
     return ERR_OK;
 }

@@ -43,6 +43,11 @@ MUST_USE enum err order_move(struct call *call, struct consultation *order, cons
 MUST_USE enum err order_move_only(struct call *call, struct consultation *order, const char *to,
                                   const struct move_terms *terms);
 
+/* Gives the doctor a reply back that was taken and is not stored, and sees to it that it never is. One that has
+ * been stored meanwhile stays taken. ERR_ABSENT: it was given back already. */
+MUST_USE enum err order_give_back(struct call *call, struct consultation *order,
+                                  struct oid reply_id);
+
 /* Writes what follows from the state the order is in, unless that is done. An order with a reply
  * that was taken but is not stored yet stays unsettled: its sender is about to store it, or is
  * dead, in which case the reply is given back after ORDER_SETTLING_MS. */

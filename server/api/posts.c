@@ -54,6 +54,18 @@ struct oid message_id_of(struct oid chat_id, const char *sender, const char *cli
     return id;
 }
 
+struct oid message_id_after(struct oid id)
+{
+    struct oid next = id_derive_number("message again", id, 0);
+    memcpy(next.bytes, id.bytes, CHAT_PREFIX_BYTES);
+    return next;
+}
+
+bool message_is_ruled_out(const struct message *message)
+{
+    return oid_equal(message->chat_id, message->id);
+}
+
 static bool is_same_text(const char *a, const char *b)
 {
     return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
@@ -236,6 +248,35 @@ enum err post_give_back(struct call *call, const struct places *taken, const str
     tell_void(call, taken, before, stored->seq);
     TRY(places_give_back(call, stored->chat_id, taken, before, &first));
     return show_newest(call, stored->chat_id, stored->id);
+}
+
+enum err post_rule_out(struct call *call, struct oid chat_id, struct oid id, bool *is_stored)
+{
+    /* In a chat that is none, where its place is free. It holds nothing of anybody's, and stays for good. */
+    const struct message nothing = {.id = id,
+                                    .chat_id = id,
+                                    .type = MESSAGE_CONTENT,
+                                    .direction = DOCTOR_TO_USER,
+                                    .is_retract = true,
+                                    .created_at = call->now,
+                                    .updated_at = call->now};
+    enum err err = store_insert(call->store, COLLECTION_MESSAGES, &nothing);
+    *is_stored = false;
+    if (err == ERR_DUPLICATE) {
+        struct message stored;
+        TRY(store_get(call->store, call->arena, COLLECTION_MESSAGES, id, &stored));
+        *is_stored = !message_is_ruled_out(&stored);
+        return ERR_OK;
+    }
+    TRY(err);
+    return show_newest(call, chat_id, id);
+}
+
+enum err post_give_up(struct call *call, const struct places *taken, const struct chat *before,
+                      struct oid id)
+{
+    tell_void(call, taken, before, 0);
+    return show_newest(call, before->id, id);
 }
 
 /* What an occasion's messages take. What the chat's list shows follows the last plain one. */
@@ -468,7 +509,7 @@ enum err post_take_seq(struct call *call, struct message *message,
                        struct places *taken, struct chat *chat)
 {
     message->rev = call_stamp(call);
-    *taken = (struct places){.id = message->id,
+    *taken = (struct places){.id = taken->id,
                              .count = 1,
                              .to_user = message_is_for(message, SIDE_USER),
                              .to_doctor = message_is_for(message, SIDE_DOCTOR),
@@ -506,7 +547,7 @@ enum err posts_make_system(struct call *call, const struct consultation *order, 
         return err;
     }
     for (int i = 0; i < 2; i++) {
-        struct places taken;
+        struct places taken = {.id = message.id};
         struct chat chat;
         TRY(post_take_seq(call, &message, NULL, 0, &taken, &chat));
         const int64_t seq = message.seq;

@@ -22,6 +22,12 @@ enum occasion { OCCASION_START, OCCASION_DISCLAIMER, OCCASION_END };
  * clientMsgId are the same message. It begins with the first bytes of the chat's. */
 struct oid message_id_of(struct oid chat_id, const char *sender, const char *client_msg_id);
 
+/* The id that the next try of a message has, where the one of this id was ruled out. */
+struct oid message_id_after(struct oid id);
+
+/* Whether this is no message, but stands in the place of one that came too late. No chat has it. */
+bool message_is_ruled_out(const struct message *message);
+
 /* Whether two messages of one id say the same about the same order. */
 bool message_is_same(const struct message *a, const struct message *b);
 
@@ -34,7 +40,7 @@ const char *message_summary(const struct message *message);
 
 /* What a message, or several in a row, take in their chat. */
 struct places {
-    struct oid id; /* of the first of them */
+    struct oid id; /* what they are counted as: that of the first of them, or of its first try */
     int64_t count, to_user, to_doctor;
     const struct condition *conditions; /* the chat's gate; NULL none; at most 4 */
     size_t condition_count;
@@ -44,8 +50,8 @@ struct places {
 
 /* Takes the chat's next seq for a message of type 01 to 04, whose id, type, content, direction and
  * times are there: one conditional update, which also counts it and shows it as the chat's last.
- * Fills seq, totals and rev; `taken` receives what places_give_back needs, `chat` the chat as it was
- * before. ERR_ABSENT: a condition fails. */
+ * Fills seq, totals and rev; `taken`, whose id is there, receives what places_give_back needs, `chat` the
+ * chat as it was before. ERR_ABSENT: a condition fails. */
 MUST_USE enum err post_take_seq(struct call *call, struct message *message,
                                 const struct condition *conditions, size_t condition_count,
                                 struct places *taken, struct chat *chat);
@@ -56,6 +62,15 @@ MUST_USE enum err post_take_seq(struct call *call, struct message *message,
  * somebody has read so far; then it goes with the next message that is read. */
 MUST_USE enum err post_give_back(struct call *call, const struct places *taken,
                                  const struct chat *before, const struct message *stored);
+
+/* Rules out that a message of this id, which is not stored, ever is, unless *is_stored: it has been meanwhile.
+ * The chat's list no longer shows it. */
+MUST_USE enum err post_rule_out(struct call *call, struct oid chat_id, struct oid id,
+                                bool *is_stored);
+
+/* For a place that post_take_seq took for a message of this id, which was ruled out meanwhile. */
+MUST_USE enum err post_give_up(struct call *call, const struct places *taken,
+                               const struct chat *before, struct oid id);
 
 /* Posts `count` messages of one occasion into the order's chat, in order, and emits them. Of
  * each draft the caller fills type, text, image and direction. Repeatable: what is there already

@@ -63,7 +63,7 @@ static enum err post(struct call *call, struct chat *chat, struct message *messa
                      struct message *out)
 {
     for (int i = 0; i < RACES_MAX; i++) {
-        struct places taken;
+        struct places taken = {.id = message->id};
         TRY(post_take_seq(call, message, NULL, 0, &taken, chat));
         enum err err = store_insert(call->store, COLLECTION_MESSAGES, message);
         if (err == ERR_OK) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/api/moves.h"
+#include "server/api/posts.h"
 #include "support_fake_store.h"
 #include "support_provider.h"
 #include "support_stories.h"
@@ -220,12 +221,129 @@ static void an_order_that_died_holds_up_neither_the_next_nor_a_deletion(void **s
     }
 }
 
+/* ---- Replies ------------------------------------------------------------------------------ */
+
+static enum err reply(struct world *world, const struct consultation *order, const char *text,
+                      const char *client_msg_id)
+{
+    struct message out;
+    return world_send(world, world->doctor, order, text, client_msg_id, &out);
+}
+
+/* As many as there may be, once what the other node was at is given up. */
+static enum err reply_there(struct scene *scene)
+{
+    world_sweep_all(&scene->there);
+    enum err err = ERR_OK;
+    for (int i = 0; i < 3 && err == ERR_OK; i++) {
+        err = reply(&scene->there, &scene->order, "那边", NULL);
+    }
+    return err;
+}
+
+static enum err repeat_there(struct scene *scene)
+{
+    world_sweep_all(&scene->there);
+    return reply(&scene->there, &scene->order, "这边", "r1");
+}
+
+/* Of one text, or any. */
+static int64_t count_live(struct scene *scene, const char *text)
+{
+    size_t count;
+    int64_t live = 0;
+    const struct message *messages = world_messages(&scene->here, scene->order.chat_id, &count);
+    for (size_t i = 0; i < count; i++) {
+        live += strcmp(messages[i].direction, "doctor->user") == 0 &&
+                strcmp(messages[i].type, "01") == 0 && !messages[i].is_retract &&
+                (text == NULL || strcmp(messages[i].text.plain, text) == 0);
+    }
+    return live;
+}
+
+/* What is there is counted, shown and unread once. */
+static void assert_all_is_well(struct scene *scene)
+{
+    world_shift(&scene->here, TAKEN_FOR_DEAD_MS);
+    world_sweep_all(&scene->here);
+    const struct consultation order = world_read_order(&scene->here, scene->order.id);
+    assert_false(order.unsettled);
+    assert_int_equal(order.reply_count, count_live(scene, NULL));
+    assert_int_equal(order.reply_count, order.replies.count);
+    assert_true(order.reply_count <= 3);
+    size_t count;
+    const struct message *messages = world_messages(&scene->here, scene->order.chat_id, &count);
+    while (strcmp(messages[count - 1].type, "06") == 0) {
+        count--;
+    }
+    assert_true(
+        oid_equal(world_chat(&scene->here, order.chat_id).last_msg_id, messages[count - 1].id));
+}
+
+static void assert_all_is_unread_once(struct scene *scene)
+{
+    size_t count;
+    const struct message *messages = world_messages(&scene->here, scene->order.chat_id, &count);
+    int64_t unread = 0;
+    for (size_t i = 0; i < count; i++) {
+        unread += message_is_for(&messages[i], SIDE_USER);
+    }
+    struct chat chat = world_chat(&scene->here, scene->order.chat_id);
+    chat_view(scene->here.arena, &chat, SIDE_USER);
+    assert_int_equal(chat.unread, unread);
+}
+
+static void reply_while(struct store_fixture *fixture, const char *client_msg_id,
+                        enum err (*meanwhile)(struct scene *), int64_t after_ms)
+{
+    bool is_met = true;
+    for (int n = 1; is_met; n++) {
+        struct scene scene;
+        scene_open(&scene, fixture);
+        scene.order = world_paid_order(&scene.here);
+        meddle_at(&scene, meanwhile, after_ms, n);
+        const enum err err = reply(&scene.here, &scene.order, "这边", client_msg_id);
+        is_met = was_met(&scene, n);
+        assert_all_is_well(&scene);
+        const bool is_there = count_live(&scene, "这边") == 1;
+        const bool is_told =
+            err == ERR_OK || (meanwhile == repeat_there && scene.meanwhile_err == ERR_OK);
+        assert_int_equal(is_there, is_told);
+        assert_true(is_there || count_live(&scene, NULL) == 3);
+        assert_true(err == ERR_OK || err == ERR_BUSY || err == ERR_REPLY_QUOTA_EXCEEDED);
+        if (client_msg_id != NULL) {
+            assert_int_equal(reply(&scene.here, &scene.order, "这边", client_msg_id),
+                             is_there ? ERR_OK : ERR_REPLY_QUOTA_EXCEEDED);
+            assert_all_is_well(&scene);
+        }
+        if (meanwhile == repeat_there) {
+            assert_all_is_unread_once(&scene);
+        }
+        scene_close(&scene);
+    }
+}
+
+static void an_order_has_three_live_replies_however_slow_a_node_is(void **state)
+{
+    reply_while(*state, NULL, reply_there, 0);
+    reply_while(*state, NULL, reply_there, TAKEN_FOR_DEAD_MS);
+    reply_while(*state, "r1", reply_there, TAKEN_FOR_DEAD_MS);
+}
+
+static void a_reply_that_was_given_up_can_be_sent_again(void **state)
+{
+    reply_while(*state, "r1", repeat_there, 0);
+    reply_while(*state, "r1", repeat_there, TAKEN_FOR_DEAD_MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pair_has_one_open_order_however_slow_a_node_is),
         cmocka_unit_test(a_patient_is_deleted_or_has_an_order_made_meanwhile),
         cmocka_unit_test(an_order_that_died_holds_up_neither_the_next_nor_a_deletion),
+        cmocka_unit_test(an_order_has_three_live_replies_however_slow_a_node_is),
+        cmocka_unit_test(a_reply_that_was_given_up_can_be_sent_again),
     };
     return RUN_ON_EVERY_BACKEND("claims", tests);
 }

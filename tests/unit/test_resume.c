@@ -492,7 +492,7 @@ static void a_seq_that_was_taken_in_vain_is_told_as_void(void **state)
     struct consultation order = world_paid_order(&world);
     assert_int_equal(world_send(&world, world.user, &order, "又", NULL, &stored), ERR_OK);
     struct call *call = world_ready(&world);
-    struct places taken;
+    struct places taken = {.id = stored.id};
     struct chat chat;
     draft.id = stored.id;
     draft.chat_id = order.chat_id;
