@@ -134,7 +134,7 @@ static void a_socket_that_is_closed_while_it_is_subscribed_is_left_alone(void **
     assert_int_equal(conn->state, WS_CLOSING);
     assert_int_equal(conn->socket.close_code, CLOSE_INTERNAL);
     assert_null(conn->socket.member.session);
-    assert_int_equal(sessions_count(loop.sessions), 0);
+    assert_null(sessions_find(loop.sessions, world.user));
     job_free(loop.jobs, connect);
     conn_free(loop.conns, conn);
     end_loop(&loop);
