@@ -304,14 +304,14 @@ static enum err stamp_chat(struct call *call, const struct consultation *order, 
 }
 
 /* Makes sure that the order has places for the occasion's messages: takes them from the chat and
- * writes them down unless somebody else has just done so. Then `*mistaken` is what the chat's list shows
- * for it, perhaps in the place of something newer; else it is NULL. */
+ * writes them down unless somebody else has done so. Then `*doubted` is what the chat's list shows for it, perhaps in
+ * the place of something newer, or with another's time; else it is NULL. */
 static enum err reserve(struct call *call, struct consultation *order,
                         const struct reservation_fields *fields, const struct message *drafts,
-                        size_t count, const struct message **mistaken)
+                        size_t count, const struct message **doubted)
 {
     struct places places = places_of(drafts, count);
-    *mistaken = NULL;
+    *doubted = places.shown;
     if (number_at(order, fields->seq) != 0) {
         return stamp_chat(call, order, places.rev);
     }
@@ -335,9 +335,9 @@ static enum err reserve(struct call *call, struct consultation *order,
     err = store_update(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, &condition, 1,
                        changes, ARRAY_LENGTH(changes), order);
     if (err != ERR_ABSENT) {
+        *doubted = NULL;
         return err;
     }
-    *mistaken = places.shown;
     TRY(store_get(call->store, call->arena, COLLECTION_CONSULTATIONS, order->id, order));
     struct chat stored = {.user_total = number_at(order, fields->user_total),
                           .doctor_total = number_at(order, fields->doctor_total)};
@@ -466,8 +466,8 @@ static enum err post_at_places(struct call *call, struct consultation *order,
                                size_t count)
 {
     bool is_reserved_before = number_at(order, fields->seq) != 0;
-    const struct message *mistaken;
-    TRY(reserve(call, order, fields, drafts, count, &mistaken));
+    const struct message *doubted;
+    TRY(reserve(call, order, fields, drafts, count, &doubted));
     int64_t seq = number_at(order, fields->seq);
     int64_t user_total = number_at(order, fields->user_total);
     int64_t doctor_total = number_at(order, fields->doctor_total);
@@ -479,7 +479,7 @@ static enum err post_at_places(struct call *call, struct consultation *order,
         drafts[i].doctor_total = doctor_total;
     }
     TRY(insert_missing(call, order, drafts, count, is_reserved_before));
-    return mistaken != NULL ? show_newest(call, order->chat_id, mistaken->id) : ERR_OK;
+    return doubted != NULL ? show_newest(call, order->chat_id, doubted->id) : ERR_OK;
 }
 
 enum err posts_make(struct call *call, struct consultation *order, enum occasion occasion,
