@@ -212,7 +212,6 @@ static enum err store_message(struct call *call, struct chat *chat, enum side si
                               struct message *message, struct message *out)
 {
     for (int i = 0; i < RACES_MAX; i++) {
-        const struct oid id = message->id;
         struct places taken = {.id = counted_as(message, side)};
         enum err err = insert_at_place(call, message, &taken, chat);
         if (err == ERR_OK) {
@@ -227,6 +226,7 @@ static enum err store_message(struct call *call, struct chat *chat, enum side si
         }
         /* The same clientMsgId, sent at the same moment through another node; or else the seq is
          * taken, and the next one is tried. */
+        const struct oid id = message->id;
         err = answer_first(call, chat, side, message, out);
         if (!oid_equal(message->id, id)) { /* it took too long, and its reply was given back */
             TRY(post_give_up(call, &taken, chat, id));
