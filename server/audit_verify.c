@@ -346,7 +346,7 @@ static enum err find_unrecorded(struct verification *v, const struct message *me
          bsearch(&message->id, v->sent, v->sent_count, sizeof *v->sent, compare_ids) != NULL)) {
         return ERR_OK;
     }
-    bool is_recorded;
+    bool is_recorded = false;
     TRY(has_row_of_sending(v, message, &is_recorded));
     if (!is_recorded && v->report->unrecorded++ < UNRECORDED_LINES) {
         char id[OID_TEXT_BYTES];
