@@ -42,7 +42,9 @@ class Server:
             env=dict(os.environ, CONSULTD_TOKEN_KEYS=KEY, CONSULTD_SANDBOX_KEY=SANDBOX_KEY,
                      CONSULTD_SIGNIN_ATTEMPTS="1000",
                      CONSULTD_SOCKET_CALLS_PER_SECOND="1000000",
-                     CONSULTD_PING_SECONDS="3600", **(environment or {})),
+                     CONSULTD_PING_SECONDS="3600",
+                     # What a sweep changes is not what a refused call has changed.
+                     CONSULTD_SWEEP_SECONDS="3600", **(environment or {})),
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
             text=True)
         self.port = None
