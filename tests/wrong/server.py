@@ -21,6 +21,14 @@ DEADLINE = 30  # seconds for any one answer; not a measurement, only an end to w
 KEY = "the-key-that-signs-in-these-tests-0123456789"
 SANDBOX_KEY = "the-key-that-signs-payments-in-these-tests"
 OTHER_KEY = "another-key-that-this-server-does-not-know-0"
+SETTINGS = {
+    "CONSULTD_TOKEN_KEYS": KEY,
+    "CONSULTD_SANDBOX_KEY": SANDBOX_KEY,
+    "CONSULTD_SIGNIN_ATTEMPTS": "1000",
+    "CONSULTD_SOCKET_CALLS_PER_SECOND": "1000000",
+    "CONSULTD_PING_SECONDS": "3600",
+    "CONSULTD_SWEEP_SECONDS": "3600",  # what a sweep changes no refused call has changed
+}
 
 
 class Server:
@@ -39,12 +47,7 @@ class Server:
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         self.process = subprocess.Popen(
             [program, "--demo", "--listen", "127.0.0.1:0", "--store", store, "--bus", bus],
-            env=dict(os.environ, CONSULTD_TOKEN_KEYS=KEY, CONSULTD_SANDBOX_KEY=SANDBOX_KEY,
-                     CONSULTD_SIGNIN_ATTEMPTS="1000",
-                     CONSULTD_SOCKET_CALLS_PER_SECOND="1000000",
-                     CONSULTD_PING_SECONDS="3600",
-                     # What a sweep changes is not what a refused call has changed.
-                     CONSULTD_SWEEP_SECONDS="3600", **(environment or {})),
+            env={**os.environ, **SETTINGS, **(environment or {})},
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
             text=True)
         self.port = None
