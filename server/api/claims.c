@@ -84,10 +84,7 @@ enum err claim_stands(struct call *call, struct oid order_id, bool *out)
 /* ERR_ABSENT: it has been claimed or released since. */
 static enum err claim_as_read(struct call *call, struct chat *chat, struct oid order_id)
 {
-    struct condition condition =
-        oid_is_none(chat->open_consultation_id)
-            ? WHERE_ABSENT(chat, open_consultation_id)
-            : WHERE(chat, open_consultation_id, IS, chat->open_consultation_id);
+    struct condition condition = WHERE(chat, open_consultation_id, IS, chat->open_consultation_id);
     struct change changes[] = {
         SET(chat, open_consultation_id, order_id),
         SET(chat, status, false),

@@ -127,6 +127,13 @@ void world_open_beside(struct world *world, const struct world *host, const char
     move_in(world, name);
 }
 
+void world_take_people(struct world *world, const struct world *other)
+{
+    world->user = other->user;
+    world->doctor = other->doctor;
+    world->patient_id = other->patient_id;
+}
+
 void world_open_memory(struct world *world)
 {
     struct store_settings settings = {.url = "sqlite::memory:"};

@@ -42,6 +42,8 @@ void world_open(struct world *world, struct store *store);
 void world_open_named(struct world *world, struct store *store, const char *name);
 /* The same within the store and the time of another world, which must outlive it: another node. */
 void world_open_beside(struct world *world, const struct world *host, const char *name);
+/* Its user, doctor and patient are the other world's from now on. */
+void world_take_people(struct world *world, const struct world *other);
 /* The same over sqlite::memory:. */
 void world_open_memory(struct world *world);
 void world_close(struct world *world);

@@ -54,9 +54,7 @@ static void scene_open(struct scene *scene, struct store_fixture *fixture)
     scene->there.settings->provider = provider_witness();
     live_before(&scene->here);
     live_before(&scene->there);
-    scene->there.user = scene->here.user;
-    scene->there.doctor = scene->here.doctor;
-    scene->there.patient_id = scene->here.patient_id;
+    world_take_people(&scene->there, &scene->here);
 }
 
 static void scene_close(struct scene *scene)

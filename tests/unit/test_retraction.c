@@ -51,9 +51,7 @@ static void scene_open(struct scene *scene, int64_t replied_after_ms)
         ERR_OK);
     world_open_beside(&scene->there, &scene->here, "b-");
     scene->there.settings->provider = provider_witness();
-    scene->there.user = scene->here.user;
-    scene->there.doctor = scene->here.doctor;
-    scene->there.patient_id = scene->here.patient_id;
+    world_take_people(&scene->there, &scene->here);
 }
 
 static void scene_close(struct scene *scene)

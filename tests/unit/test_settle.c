@@ -282,8 +282,7 @@ static bool tell_with_another(const struct story *story, struct meddler meddler,
     story->prepare(&world, &order);
     world_open_beside(&meddler.world, &world, "b-");
     meddler.world.settings->provider = provider_witness();
-    meddler.world.user = world.user;
-    meddler.world.doctor = world.doctor;
+    world_take_people(&meddler.world, &world);
     world_forget_events(&world);
     fake_store_meddle_at(world.store, meddle, &meddler, n);
     assert_int_equal(act_on(&world, story, order), ERR_OK);
